@@ -1,0 +1,1 @@
+"""Runs the Function App on this machine, without the Functions host."""

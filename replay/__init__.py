@@ -1,0 +1,1 @@
+"""Simulates fleets of sensors and sends recordings."""

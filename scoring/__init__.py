@@ -1,0 +1,1 @@
+"""Scores batches of sensor readings; the part that is deployed."""

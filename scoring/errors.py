@@ -1,0 +1,98 @@
+"""The one tree of errors: whose fault it is, and whether trying again helps."""
+
+from collections.abc import Sequence
+
+
+class ScoringError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+
+class ReadingRejectedError(ScoringError):
+    """The data of one reading is wrong; trying again cannot help.
+
+    Parameters
+    ----------
+    reason : str
+        Short code such as ``missing_feature``; a dead letter is counted under it.
+    message : str
+        What was expected and what was found.
+    field : str or None
+        The key in the reading that is at fault.
+    """
+
+    def __init__(self, reason: str, message: str, field: str | None = None) -> None:
+        self.reason = reason
+        self.field = field
+        super().__init__(message)
+
+
+class SinkUnavailableError(ScoringError):
+    """A store took nothing; it may heal, so the same write is tried again."""
+
+    def __init__(self, sink: str, found: str, remedy: str) -> None:
+        self.sink = sink
+        super().__init__(f"sink {sink}: {found}; {remedy}")
+
+
+class StorageUnavailableError(ScoringError):
+    """Blob Storage or the folder did not answer; it may heal."""
+
+    def __init__(self, container: str, path: str, found: str) -> None:
+        self.container = container
+        super().__init__(
+            f"storage {container}/{path}: {found}; check the storage account, its network rules"
+            " and the roles of this app's identity, or the rights on the folder"
+        )
+
+
+class ModelUnavailableError(ScoringError):
+    """No model is ready yet; the batch is kept until one is."""
+
+    def __init__(self, model: str, found: str) -> None:
+        self.model = model
+        super().__init__(f"model {model}: {found}; publish one with `python -m training publish`")
+
+
+class ArtifactRejectedError(ScoringError):
+    """This version of a model is bad; the one before it is kept.
+
+    Parameters
+    ----------
+    artifact : str
+        The file or version that was refused.
+    found : str
+        What is wrong with it, naming the class or the field.
+    remedy : str
+        What its owner can do.
+    """
+
+    def __init__(self, artifact: str, found: str, remedy: str) -> None:
+        self.artifact = artifact
+        self.found = found
+        self.remedy = remedy
+        super().__init__(f"model artifact {artifact} refused: {found}; {remedy}")
+
+
+class FeatureMismatchError(ScoringError):
+    """A matrix has another number of columns than the model was fitted on."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(
+            f"the model expects {expected} features, the matrix has {found} columns;"
+            " build it with scoring.features"
+        )
+
+
+class SettingsError(ScoringError):
+    """The settings are wrong; holds every problem at once.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        One sentence a problem: the setting's name and what to set. Never a value,
+        because health shows them to anyone.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("settings: " + " | ".join(self.problems))

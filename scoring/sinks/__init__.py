@@ -1,0 +1,1 @@
+"""Stores for scored readings, one file a store."""

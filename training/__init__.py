@@ -1,0 +1,1 @@
+"""Fits, calibrates and publishes models."""
