@@ -54,7 +54,7 @@ class ModelUnavailableError(ScoringError):
 
 
 class ArtifactRejectedError(ScoringError):
-    """This version of a model is bad; the one before it is kept.
+    """A version of a model is bad; the one before it is kept.
 
     Parameters
     ----------

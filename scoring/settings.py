@@ -1,0 +1,297 @@
+"""Reads every setting once and names all that is wrong with them in one error."""
+
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+from scoring.errors import SettingsError
+
+Where = Literal["local", "azure", "both"]
+MODEL_NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable or app setting.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the environment.
+    default : str or None
+        What holds when it is absent; None: nothing does.
+    where : {"local", "azure", "both"}
+        Which example settings and which deployment carry it.
+    meaning : str
+        One line for `docs/settings.md`.
+    """
+
+    name: str
+    default: str | None
+    where: Where
+    meaning: str
+
+
+_ALL = (
+    Setting("EventHubConnection", None, "local", "Event Hubs connection string, read by the host"),
+    Setting(
+        "EventHubConnection__fullyQualifiedNamespace",
+        None,
+        "azure",
+        "Event Hubs namespace, read by the host; with an identity there is no key",
+    ),
+    Setting("EventHubConnection__credential", None, "azure", "`managedidentity`"),
+    Setting("EventHubConnection__clientId", None, "azure", "the identity's client id"),
+    Setting("EVENT_HUB_NAME", "sensor-features", "both", "the hub that readings arrive on"),
+    Setting("EVENT_HUB_CONSUMER_GROUP", "$Default", "both", "a consumer group of the app's own"),
+    Setting("STORAGE_ACCOUNT_NAME", None, "azure", "Blob Storage, reached by identity"),
+    Setting("STORAGE_CONNECTION_STRING", None, "local", "Blob Storage by key, such as Azurite's"),
+    Setting("DATA_DIR", ".local", "local", "folder used where there is no Blob Storage"),
+    Setting("MODEL_CONTAINER_NAME", "models", "both", "container of the model artifacts"),
+    Setting("MODEL_FILE_PATH", None, "both", "a bare artifact; unset: the registry layout"),
+    Setting("MODEL_NAME", "default", "both", "name of the model in the registry"),
+    Setting("MODEL_ROUTES", None, "both", "models by sensor id: `pump-*=vibration,*=default`"),
+    Setting("TRUSTED_MODEL_TYPES", None, "both", "extra classes a model file may hold"),
+    Setting("FEATURE_KEYS", None, "both", "features in the model's order, by comma"),
+    Setting(
+        "SENSOR_ID_KEYS",
+        "sensor_id,device_id,unit_number,station_id,id",
+        "both",
+        "keys that may hold the sensor's id; the first present counts",
+    ),
+    Setting("MISSING_FEATURES", "reject", "both", "`reject`, or `median`: fill from training"),
+    Setting("TIME_TIE_BREAK", "none", "both", "`sequence` keeps readings of one instant apart"),
+    Setting("MODEL_REFRESH_SECONDS", "60", "both", "how often a process looks for a new model"),
+    Setting(
+        "MODEL_RELOAD_SCHEDULE", "0 */5 * * * *", "both", "when `reload_models` verifies models"
+    ),
+    Setting("ATTRIBUTION_MAX_READINGS", "50", "both", "anomalies a batch whose cause is computed"),
+    Setting("INFLUXDB_URL", None, "both", "InfluxDB 2; the sink is on when this is set"),
+    Setting("INFLUXDB_ORG", None, "both", "its organisation"),
+    Setting("INFLUXDB_BUCKET", None, "both", "its bucket"),
+    Setting("INFLUXDB_TOKEN", None, "both", "a token that may write to the bucket"),
+)
+SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _ALL})
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxSettings:
+    """Where the InfluxDB sink writes."""
+
+    url: str
+    org: str
+    bucket: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked together; see `docs/settings.md`."""
+
+    event_hub_name: str
+    storage_account_name: str | None
+    storage_connection_string: str | None
+    data_dir: Path
+    model_container_name: str
+    model_file_path: str | None
+    model_name: str
+    model_routes: tuple[tuple[str, str], ...]
+    trusted_model_types: frozenset[str]
+    feature_keys: tuple[str, ...] | None
+    sensor_id_keys: tuple[str, ...]
+    missing_features: Literal["reject", "median"]
+    time_tie_break: Literal["none", "sequence"]
+    model_refresh_seconds: float
+    attribution_max_readings: int
+    influxdb: InfluxSettings | None
+    instance: str
+
+
+class _Reader:
+    """Takes values one by one and remembers what was wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def problem(self, text: str) -> None:
+        self.problems.append(text)
+
+    def text(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or SETTINGS[name].default
+
+    def required(self, name: str) -> str:
+        value = self.text(name)
+        if value is None:
+            self.problem(f"{name}: is not set; {SETTINGS[name].meaning}")
+        return value or ""
+
+    def parsed(self, name: str, parse: Callable[[str], _T], expected: str) -> _T:
+        """Parse a setting that has a default, and fall back to it after noting the problem."""
+        default = SETTINGS[name].default or ""
+        try:
+            return parse(self.text(name) or default)
+        except ValueError:
+            self.problem(f"{name}: set {expected}")
+            return parse(default)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        text = self.text(name)
+        found = tuple(part.strip() for part in (text or "").split(","))
+        if text is not None and ("" in found or len(set(found)) < len(found)):
+            self.problem(f"{name}: set names separated by commas, each once and none empty")
+        return tuple(part for part in found if part)
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _missing_features(text: str) -> Literal["reject", "median"]:
+    choices: dict[str, Literal["reject", "median"]] = {"reject": "reject", "median": "median"}
+    return _chosen(choices, text)
+
+
+def _time_tie_break(text: str) -> Literal["none", "sequence"]:
+    choices: dict[str, Literal["none", "sequence"]] = {"none": "none", "sequence": "sequence"}
+    return _chosen(choices, text)
+
+
+def _chosen(choices: Mapping[str, _T], text: str) -> _T:
+    if text.lower() not in choices:
+        raise ValueError(text)
+    return choices[text.lower()]
+
+
+def is_model_name(text: str) -> bool:
+    """Tell whether `text` may name a model or a version: never a way out of its folder."""
+    return MODEL_NAME_PATTERN.fullmatch(text) is not None and text.strip(".") != ""
+
+
+def _model_name(reader: _Reader) -> str:
+    name = reader.required("MODEL_NAME")
+    if not is_model_name(name):
+        reader.problem("MODEL_NAME: use 1 to 64 letters, digits, dots, underscores and hyphens")
+    return name
+
+
+def _model_routes(reader: _Reader) -> tuple[tuple[str, str], ...]:
+    pairs = [part.rpartition("=") for part in reader.names("MODEL_ROUTES")]
+    routes = tuple((pattern.strip(), name.strip()) for pattern, _, name in pairs)
+    if any(not pattern or not is_model_name(name) for pattern, name in routes):
+        reader.problem(
+            "MODEL_ROUTES: set pattern=model pairs separated by commas, such as pump-*=vibration"
+        )
+    if routes and reader.text("MODEL_FILE_PATH"):
+        reader.problem("MODEL_ROUTES: needs the registry layout; unset MODEL_FILE_PATH or this")
+    return routes
+
+
+def _model_file_path(reader: _Reader) -> str | None:
+    path = reader.text("MODEL_FILE_PATH")
+    if path is not None and (path.startswith("/") or ".." in path.split("/") or "\\" in path):
+        reader.problem("MODEL_FILE_PATH: set a path inside the container, such as iforest.joblib")
+    return path
+
+
+def _trusted_types(reader: _Reader) -> frozenset[str]:
+    names = reader.names("TRUSTED_MODEL_TYPES")
+    if not all(_TYPE_NAME.fullmatch(name) for name in names):
+        reader.problem("TRUSTED_MODEL_TYPES: set exact module.Class names, without wildcards")
+    return frozenset(names)
+
+
+def _influxdb(reader: _Reader) -> InfluxSettings | None:
+    url = reader.text("INFLUXDB_URL")
+    if url is None:
+        return None
+    if not url.startswith(("http://", "https://")):
+        reader.problem("INFLUXDB_URL: set an address that begins with http:// or https://")
+    org, bucket, token = (
+        reader.required(f"INFLUXDB_{part}") for part in ("ORG", "BUCKET", "TOKEN")
+    )
+    return InfluxSettings(url, org, bucket, token)
+
+
+def _check_storage(reader: _Reader, *, on_azure: bool) -> None:
+    account = reader.text("STORAGE_ACCOUNT_NAME")
+    by_key = reader.text("STORAGE_CONNECTION_STRING")
+    if account and by_key:
+        reader.problem("STORAGE_ACCOUNT_NAME: set this or STORAGE_CONNECTION_STRING, not both")
+    if on_azure and not account and not by_key:
+        reader.problem("STORAGE_ACCOUNT_NAME: is not set; on Azure a folder is lost")
+
+
+def _check_sinks(reader: _Reader, *, on_azure: bool) -> None:
+    if on_azure and not reader.text("INFLUXDB_URL"):
+        reader.problem("INFLUXDB_URL: no store for the scores; on Azure SQLite is lost; set it")
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting.
+
+    Parameters
+    ----------
+    environ : mapping of str to str, optional
+        Where the settings stand; the process environment by default.
+
+    Raises
+    ------
+    SettingsError
+        With one sentence for each problem there is.
+    """
+    environ = os.environ if environ is None else environ
+    reader = _Reader(environ)
+    on_azure = bool(environ.get("WEBSITE_INSTANCE_ID"))
+    _check_storage(reader, on_azure=on_azure)
+    _check_sinks(reader, on_azure=on_azure)
+    settings = _settings(reader, environ)
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
+    choose = reader.parsed
+    return Settings(
+        event_hub_name=reader.required("EVENT_HUB_NAME"),
+        storage_account_name=reader.text("STORAGE_ACCOUNT_NAME"),
+        storage_connection_string=reader.text("STORAGE_CONNECTION_STRING"),
+        data_dir=Path(reader.required("DATA_DIR")),
+        model_container_name=reader.required("MODEL_CONTAINER_NAME"),
+        model_file_path=_model_file_path(reader),
+        model_name=_model_name(reader),
+        model_routes=_model_routes(reader),
+        trusted_model_types=_trusted_types(reader),
+        feature_keys=reader.names("FEATURE_KEYS") or None,
+        sensor_id_keys=reader.names("SENSOR_ID_KEYS"),
+        missing_features=choose("MISSING_FEATURES", _missing_features, "reject or median"),
+        time_tie_break=choose("TIME_TIE_BREAK", _time_tie_break, "none or sequence"),
+        model_refresh_seconds=choose(
+            "MODEL_REFRESH_SECONDS", _number(0.1, 86_400), "a number of seconds from 0.1 to 86400"
+        ),
+        attribution_max_readings=int(
+            choose("ATTRIBUTION_MAX_READINGS", _number(0, 100_000), "a whole number from 0")
+        ),
+        influxdb=_influxdb(reader),
+        instance=_instance(environ),
+    )
+
+
+def _instance(environ: Mapping[str, str]) -> str:
+    """Name this process among all that score: instance or machine, then process id."""
+    machine = environ.get("WEBSITE_INSTANCE_ID") or socket.gethostname()
+    return f"{re.sub(r'[^A-Za-z0-9-]', '-', machine)[:48]}-{os.getpid()}"
