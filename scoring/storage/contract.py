@@ -86,6 +86,7 @@ class Storage(Protocol):
 
 
 def checked_path(container: str, path: str) -> str:
+    """Return `path` where it stays inside its container; raises `UnsafePathError`."""
     parts = path.split("/")
     if not all(_SEGMENT.fullmatch(part) and part.strip(". ") for part in parts):
         raise UnsafePathError(container, path)

@@ -1,0 +1,129 @@
+"""Builds every object once from the settings: the one place that knows how they fit together."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scoring import dead_letters, status
+from scoring.cache import ModelCache
+from scoring.collisions import CollisionCounter
+from scoring.decoding import event_batch
+from scoring.delivery import Delivery
+from scoring.events import ReadingKeys
+from scoring.http_api import HttpApi
+from scoring.ledger import Ledger
+from scoring.pipeline import Policy
+from scoring.registry import BareFile, LoadOptions, ModelSource, Registry
+from scoring.routing import Routes
+from scoring.scored import Sink
+from scoring.settings import Settings, load_settings
+from scoring.sinks.influxdb import InfluxSink
+from scoring.sinks.sqlite import SqliteSink
+from scoring.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import azure.functions as func
+
+_log = logging.getLogger(__name__)
+SCORES_FILE = "scores.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringApp:
+    """What the functions call; one a process, safe to use from any thread."""
+
+    settings: Settings
+    delivery: Delivery
+    http: HttpApi
+
+    def score_events(self, events: "Sequence[func.EventHubEvent]") -> None:
+        """Score one batch of the trigger; raises where it has to come again."""
+        if events:
+            self.delivery.deliver(event_batch(events, self.settings.event_hub_name, _now()))
+
+    def reload_models(self) -> None:
+        """Refresh this process's models, and report any current version that is unusable.
+
+        Other processes refresh on their own data path; this one finds a bad publication before
+        a batch meets it.
+        """
+        snapshot = self.delivery.cache.refresh()
+        for name, state in snapshot.states.items():
+            if state.state == "ready":
+                _log.info("model %s: version %s verified", name, state.found_version)
+            else:
+                _log.error("model %s is %s: %s", name, state.state, state.problem)
+
+
+def build_app(settings: Settings) -> ScoringApp:
+    """Put all parts together; touches neither the network nor the disk yet."""
+    storage = open_storage(settings)
+    routes = Routes(settings.model_routes, settings.model_name)
+    cache = ModelCache(
+        _model_source(settings, storage),
+        routes.models,
+        settings.model_refresh_seconds,
+        time.monotonic,
+    )
+    policy = Policy(
+        ReadingKeys(settings.sensor_id_keys, settings.time_tie_break),
+        routes,
+        settings.missing_features,
+        settings.attribution_max_readings,
+    )
+    sinks = _sinks(settings)
+    board = status.StatusBoard(storage.container(status.CONTAINER), settings.instance, _now)
+    delivery = Delivery(
+        cache=cache,
+        policy=policy,
+        sinks=sinks,
+        dead_letters=dead_letters.DeadLetters(storage.container(dead_letters.CONTAINER)),
+        ledger=Ledger(),
+        collisions=CollisionCounter(),
+        status=board,
+        clock=_now,
+        sink_states={sink.name: "ok" for sink in sinks},
+    )
+    return ScoringApp(settings, delivery, HttpApi(cache, policy, sinks, board, _now))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _model_source(settings: Settings, storage: Storage) -> ModelSource:
+    container = storage.container(settings.model_container_name)
+    options = LoadOptions(settings.trusted_model_types, settings.feature_keys)
+    if settings.model_file_path:
+        return BareFile(container, settings.model_file_path, options)
+    return Registry(container, options)
+
+
+def _sinks(settings: Settings) -> tuple[Sink, ...]:
+    if settings.influxdb is not None:
+        return (InfluxSink(settings.influxdb),)
+    return (SqliteSink(settings.data_dir / SCORES_FILE),)
+
+
+_building = threading.Lock()
+_app: ScoringApp | None = None
+
+
+def get_app() -> ScoringApp:
+    """Return this process's app, built on first use.
+
+    Raises
+    ------
+    SettingsError
+        With every problem there is; asked again, the settings are read again.
+    """
+    global _app  # noqa: PLW0603  # the one object a process that functions share
+    with _building:
+        if _app is None:
+            _app = build_app(load_settings())
+        return _app

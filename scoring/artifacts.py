@@ -1,0 +1,284 @@
+"""Turns a model file into a model that is ready to score, or refuses it."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from scoring.bare_artifacts import BareArtifact, native_threshold, unwrap
+from scoring.errors import ArtifactRejectedError
+from scoring.features import FloatArray
+from scoring.manifest import GoldenRows, Manifest
+from scoring.model_files import open_model_file
+from scoring.scorer import Scorer, ScoreRows, checked, choose_scorer
+from scoring.structure import check_structure
+from scoring.thresholds import Calibration, Rule
+
+# Other processors add in another order; a wrong model differs by far more.
+_GOLDEN_TOLERANCE = 1e-9
+_VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to score; immutable, safe to use from any thread.
+
+    Parameters
+    ----------
+    name, version : str
+        Written beside every score.
+    features : tuple of str
+        The order of the matrix's columns.
+    estimator : scikit-learn estimator or pipeline
+    method : str
+        Which of its methods gives `score`.
+    score : callable
+        Matrix of shape (n_readings, n_features) to native scores of shape (n_readings,).
+    rule, threshold
+        On which side of what an anomaly lies; no threshold, no decision.
+    threshold_scale : str
+        Where the threshold comes from.
+    calibration : Calibration or None
+        None: `anomaly_score` is null.
+    medians : ndarray of shape (n_features,), float64, or None
+        None: `cause` is null, and missing features cannot be filled.
+    notes : tuple of str
+        What its owner should know; for the log.
+    """
+
+    name: str
+    version: str
+    features: tuple[str, ...]
+    estimator: Any
+    method: str
+    score: ScoreRows
+    rule: Rule
+    threshold: float | None
+    threshold_scale: str
+    calibration: Calibration | None
+    medians: FloatArray | None
+    notes: tuple[str, ...]
+
+
+def load_published(
+    data: bytes, manifest: Manifest, *, trusted: frozenset[str], feature_keys: Sequence[str] | None
+) -> LoadedModel:
+    """Open a model file of the registry layout and hold it against its manifest.
+
+    Parameters
+    ----------
+    data : bytes
+        The model file.
+    manifest : Manifest
+    trusted : frozenset of str
+        Class names from `TRUSTED_MODEL_TYPES`.
+    feature_keys : sequence of str, optional
+        From `FEATURE_KEYS`; goes before the manifest.
+
+    Raises
+    ------
+    ArtifactRejectedError
+        If anything about the file is not as it should be; nothing in it has run.
+    """
+    artifact = f"{manifest.name}/{manifest.version}"
+    _check_hash(data, manifest, artifact)
+    kind: Literal["joblib", "skops"] = "skops" if manifest.file.endswith("skops") else "joblib"
+    content, notes = _open(data, artifact, kind, trusted)
+    bare = replace(
+        unwrap(content, artifact=artifact), features=tuple(feature_keys or manifest.features)
+    )
+    if manifest.anomaly_class is not None:
+        bare = replace(bare, anomaly_class=manifest.anomaly_class)
+    return _ready(bare, manifest.name, manifest.version, artifact, notes, manifest)
+
+
+def load_bare(
+    data: bytes,
+    path: str,
+    *,
+    name: str,
+    trusted: frozenset[str],
+    feature_keys: Sequence[str] | None,
+    beside: Manifest | None = None,
+) -> LoadedModel:
+    """Open a bare artifact; its version is the start of its SHA-256.
+
+    Parameters
+    ----------
+    data : bytes
+    path : str
+        Where it lies in its container.
+    name : str
+        From `MODEL_NAME`.
+    trusted, feature_keys
+        As for `load_published`.
+    beside : Manifest, optional
+        What `python -m training calibrate` wrote beside the file; ignored, with a note, where
+        it describes another file.
+
+    Raises
+    ------
+    ArtifactRejectedError
+        If anything about the file is not as it should be; nothing in it has run.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    version = digest[:_VERSION_DIGITS]
+    kind: Literal["joblib", "skops"] = "skops" if path.endswith(".skops") else "joblib"
+    content, notes = _open(data, path, kind, trusted)
+    if beside is not None and beside.sha256 != digest:
+        notes += ("the manifest beside it is of another file; run python -m training calibrate",)
+        beside = None
+    bare = unwrap(content, artifact=path)
+    chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
+    bare = replace(bare, features=tuple(chosen) if chosen else None)
+    return _ready(bare, name, version, path, notes, beside)
+
+
+def _check_hash(data: bytes, manifest: Manifest, artifact: str) -> None:
+    if hashlib.sha256(data).hexdigest() != manifest.sha256:
+        raise ArtifactRejectedError(
+            artifact,
+            f"{manifest.file} is not the file that its manifest describes (SHA-256 differs)",
+            "publish it again; files of a version are never replaced",
+        )
+
+
+def _open(
+    data: bytes, artifact: str, kind: Literal["joblib", "skops"], trusted: frozenset[str]
+) -> tuple[object, tuple[str, ...]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        content = open_model_file(data, artifact=artifact, kind=kind, trusted=trusted)
+    return content, tuple(sorted({str(warning.message).split("\n")[0] for warning in caught}))
+
+
+def _ready(
+    bare: BareArtifact,
+    name: str,
+    version: str,
+    artifact: str,
+    notes: tuple[str, ...],
+    manifest: Manifest | None,
+) -> LoadedModel:
+    check_structure(bare.estimator, artifact=artifact)
+    features = _features(bare, artifact)
+    _prepare(bare.estimator)
+    scorer = choose_scorer(
+        bare.estimator,
+        artifact=artifact,
+        anomaly_class=bare.anomaly_class,
+        rule=manifest.anomalous if manifest else None,
+    )
+    threshold, scale = _threshold(bare, scorer, manifest)
+    score = checked(scorer, len(features))
+    medians = _medians(manifest, bare.estimator, len(features))
+    _self_test(score, features, medians, manifest.golden if manifest else None, artifact)
+    return LoadedModel(
+        name=name,
+        version=version,
+        features=features,
+        estimator=bare.estimator,
+        method=scorer.method,
+        score=score,
+        rule=(manifest.anomalous if manifest else None) or scorer.rule,
+        threshold=threshold,
+        threshold_scale=scale,
+        calibration=_calibration(manifest),
+        medians=medians,
+        notes=notes,
+    )
+
+
+def _features(bare: BareArtifact, artifact: str) -> tuple[str, ...]:
+    """Name the columns: as told, else as fitted, else by number."""
+    fitted = tuple(str(name) for name in getattr(bare.estimator, "feature_names_in_", ()))
+    width = int(getattr(bare.estimator, "n_features_in_", 0)) or len(fitted)
+    named = bare.features or fitted or tuple(f"feature_{i + 1}" for i in range(width))
+    if width and len(named) != width:
+        raise ArtifactRejectedError(
+            artifact,
+            f"it was fitted on {width} features, and {len(named)} are named",
+            "name each one in order, in FEATURE_KEYS or in the artifact's features",
+        )
+    if not named:
+        raise ArtifactRejectedError(artifact, "it does not say its features", "set FEATURE_KEYS")
+    if fitted and named != fitted and set(named) == set(fitted):
+        raise ArtifactRejectedError(
+            artifact,
+            "its features are named in another order than it was fitted in",
+            f"use the order {','.join(fitted)}",
+        )
+    return named
+
+
+def _steps(estimator: Any) -> Iterator[Any]:
+    yield estimator
+    for _, step in getattr(estimator, "steps", ()):
+        yield from _steps(step)
+
+
+def _prepare(estimator: Any) -> None:
+    """Keep scoring on one thread, and quiet about columns without names."""
+    for step in _steps(estimator):
+        if getattr(step, "n_jobs", 1) != 1:
+            step.n_jobs = 1  # more threads cost more than they give below thousands of rows
+        vars(step).pop("feature_names_in_", None)
+
+
+def _threshold(
+    bare: BareArtifact, scorer: Scorer, manifest: Manifest | None
+) -> tuple[float | None, str]:
+    if manifest is not None and manifest.threshold is not None:
+        return manifest.threshold, "manifest, as score"
+    return native_threshold(bare, scorer)
+
+
+def _calibration(manifest: Manifest | None) -> Calibration | None:
+    record = manifest.calibration if manifest else None
+    return record.calibration() if record else None
+
+
+def _medians(manifest: Manifest | None, estimator: Any, n_features: int) -> FloatArray | None:
+    """Take the training medians, else the centre that a scaler remembers."""
+    if manifest is not None and manifest.medians is not None:
+        return np.array(manifest.medians, np.float64)
+    steps = getattr(estimator, "steps", ())
+    first = steps[0][1] if steps else None
+    for attribute in ("center_", "mean_"):
+        centre = getattr(first, attribute, None)
+        if centre is not None and hasattr(first, "scale_") and len(centre) == n_features:
+            return np.array(centre, np.float64)
+    return None
+
+
+def _self_test(
+    score: ScoreRows,
+    features: Sequence[str],
+    medians: FloatArray | None,
+    golden: GoldenRows | None,
+    artifact: str,
+) -> None:
+    """Score a few rows before any reading depends on it."""
+    probe = np.zeros((2, len(features))) if medians is None else np.vstack([medians, medians])
+    rows = np.array(golden.rows) if golden else probe
+    try:
+        found = score(rows)
+    except Exception as error:  # any estimator may fail in any way; none of them may get further
+        raise ArtifactRejectedError(
+            artifact,
+            f"scoring {len(rows)} rows of its own failed: {type(error).__name__}: {error}",
+            "fit it again with the versions in requirements.txt",
+        ) from error
+    if found.shape != (len(rows),):
+        raise ArtifactRejectedError(artifact, "it does not give one score a row", "fit it again")
+    if golden and not np.allclose(
+        found, golden.scores, rtol=_GOLDEN_TOLERANCE, atol=_GOLDEN_TOLERANCE
+    ):
+        raise ArtifactRejectedError(
+            artifact,
+            "it scores the golden rows of its manifest differently here",
+            "fit it again with the versions in requirements.txt",
+        )

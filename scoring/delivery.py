@@ -1,0 +1,141 @@
+"""Delivers one batch: what is scored to every sink, what is rejected to the dead letters."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scoring.cache import ModelCache
+from scoring.collisions import CollisionCounter
+from scoring.dead_letters import DeadLetters, whole_events
+from scoring.errors import (
+    ModelUnavailableError,
+    SinkUnavailableError,
+    StorageUnavailableError,
+)
+from scoring.event_time import EPOCH
+from scoring.events import EventBatch
+from scoring.ledger import BatchCounts, Ledger
+from scoring.pipeline import Outcome, Policy, score_batch
+from scoring.scored import ScoredBatch, Sink
+from scoring.status import StatusBoard, model_statuses
+
+_log = logging.getLogger(__name__)
+# May heal: the trigger's retry policy keeps the batch meanwhile.
+_TRY_AGAIN = (ModelUnavailableError, SinkUnavailableError, StorageUnavailableError)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Everything that a batch passes through; built once a process by `scoring.app`.
+
+    Guarantee: when `deliver` returns, every reading of the batch is stored by every sink or kept
+    as a dead letter. When it raises, the batch has to come again, and nothing of what was
+    written already is then written twice.
+    """
+
+    cache: ModelCache
+    policy: Policy
+    sinks: Sequence[Sink]
+    dead_letters: DeadLetters
+    ledger: Ledger
+    collisions: CollisionCounter
+    status: StatusBoard
+    clock: Callable[[], datetime]
+    sink_states: dict[str, str]
+
+    def deliver(self, batch: EventBatch) -> BatchCounts:
+        """Score, store and account for one batch.
+
+        Raises
+        ------
+        ModelUnavailableError, SinkUnavailableError, StorageUnavailableError
+            If the data cannot be put anywhere yet: keep the batch and try again.
+        """
+        started = time.perf_counter()
+        try:
+            counts = self._deliver(batch)
+        except _TRY_AGAIN:
+            held = BatchCounts(received=len(batch.bodies), held=len(batch.bodies))
+            self._account(held, batch, started)
+            raise
+        self._account(counts, batch, started)
+        return counts
+
+    def _deliver(self, batch: EventBatch) -> BatchCounts:
+        try:
+            outcome = score_batch(batch, self.cache.snapshot(), self.policy)
+            self.dead_letters.write(batch, outcome.rejected, self.clock())
+            self._store(outcome.scored)
+        except _TRY_AGAIN:
+            raise
+        except Exception as error:  # noqa: BLE001  # a fault here must not block a partition
+            n = len(batch.bodies)
+            _log.error("scoring failed; %d events go to dead letters", n, exc_info=error)
+            rejected = whole_events(batch, f"{type(error).__name__}: {error}"[:500])
+            self.dead_letters.write(batch, rejected, self.clock())
+            outcome = Outcome(len(rejected), [], rejected)
+        return self._counts(batch, outcome)
+
+    def _store(self, scored: Sequence[ScoredBatch]) -> None:
+        """Write to every sink; one being down does not keep the others from their part."""
+        failed: list[SinkUnavailableError] = []
+        for sink in self.sinks if scored else ():
+            try:
+                sink.write(scored)
+                self.sink_states[sink.name] = "ok"
+            except SinkUnavailableError as error:
+                _log.warning("%s", error)
+                self.sink_states[sink.name] = "failing"
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def _counts(self, batch: EventBatch, outcome: Outcome) -> BatchCounts:
+        now_ns = int((self.clock() - EPOCH).total_seconds() * 1e9)
+        return BatchCounts(
+            received=outcome.received,
+            scored=sum(map(len, outcome.scored)),
+            rejected=Counter(one.reason for one in outcome.rejected),
+            anomalies=sum(
+                int(one.is_anomaly.sum()) for one in outcome.scored if one.is_anomaly is not None
+            ),
+            collided=sum(map(self.collisions.count, outcome.scored)),
+            lag_ms=[(now_ns - enqueued) / 1e6 for enqueued in batch.enqueued_ns],
+        )
+
+    def _account(self, counts: BatchCounts, batch: EventBatch, started: float) -> None:
+        self.ledger.add(counts)
+        _log_counts(counts, batch, (time.perf_counter() - started) * 1e3)
+        snapshot = self.cache.latest()
+        self.status.batch_ended(
+            self.ledger,
+            model_statuses(snapshot, self.cache.now()),
+            dict(self.sink_states),
+        )
+
+
+def _log_counts(counts: BatchCounts, batch: EventBatch, duration_ms: float) -> None:
+    _log.info(
+        "batch of %s/%s: received=%d scored=%d rejected=%d held=%d anomalies=%d in %.1f ms",
+        batch.hub,
+        batch.partition,
+        counts.received,
+        counts.scored,
+        sum(counts.rejected.values()),
+        counts.held,
+        counts.anomalies,
+        duration_ms,
+    )
+    for reason, n in counts.rejected.items():
+        _log.warning("rejected %d readings: %s", n, reason)
+    if counts.collided:
+        _log.warning(
+            "%d readings share sensor and time with another and replace it;"
+            " TIME_TIE_BREAK=sequence keeps them apart",
+            counts.collided,
+        )
+    if counts.unaccounted():
+        _log.error("%d readings are unaccounted for", counts.unaccounted())

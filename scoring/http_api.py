@@ -1,0 +1,212 @@
+"""Answers HTTP requests, knowing nothing of the web framework in front of it."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from scoring.cache import ModelCache
+from scoring.errors import (
+    ModelUnavailableError,
+    ScoringError,
+    SettingsError,
+    SinkUnavailableError,
+    StorageUnavailableError,
+)
+from scoring.event_time import EPOCH
+from scoring.events import EventBatch, Rejected
+from scoring.pipeline import Outcome, Policy, score_batch
+from scoring.routing import Routes
+from scoring.scored import Sink, scored_documents
+from scoring.status import ModelStatus, StatusBoard, StatusRecord, model_statuses
+
+_log = logging.getLogger(__name__)
+# Far above any ad hoc question; what is larger belongs on the event hub.
+_LARGEST_BODY = 10_000_000
+_ADHOC = "adhoc"
+# Anyone may ask for health; this keeps the questions that reach storage rare.
+_HEALTH_REFRESH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Status code and JSON document."""
+
+    status: int
+    document: Mapping[str, Any]
+
+    def body(self) -> bytes:
+        """Encode the document."""
+        return msgspec.json.encode(self.document)
+
+
+def error_response(status: int, code: str, message: str, details: Iterable[str] = ()) -> Response:
+    """Give an error the one shape that all of them have."""
+    document = {"error": {"code": code, "message": message, "details": list(details)}}
+    return Response(status, document)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    """The routes, as methods: plain values in, `Response` out."""
+
+    cache: ModelCache
+    policy: Policy
+    sinks: tuple[Sink, ...]
+    status: StatusBoard
+    clock: Callable[[], datetime]
+
+    def score(self, body: bytes, query: Mapping[str, str]) -> Response:
+        """Score the readings in a request body.
+
+        Parameters
+        ----------
+        body : bytes
+            One reading, an array, or one reading a line.
+        query : mapping of str to str
+            `model` picks a model; `store=true` writes the scores to the sinks.
+        """
+        if len(body) > _LARGEST_BODY:
+            return error_response(
+                413, "body_too_large", f"send at most {_LARGEST_BODY} bytes a request"
+            )
+        model = query.get("model")
+        if model is not None and model not in self.policy.routes.models:
+            names = ", ".join(self.policy.routes.models)
+            return error_response(404, "unknown_model", f"there is no such model; use {names}")
+        try:
+            return self._scored(body, model, store=query.get("store", "").lower() == "true")
+        except ModelUnavailableError as error:
+            return error_response(503, "no_model", str(error))
+        except (SinkUnavailableError, StorageUnavailableError) as error:
+            _log.warning("%s", error)
+            return error_response(503, "not_stored", "scored, but not stored; send it again")
+
+    def _scored(self, body: bytes, model: str | None, *, store: bool) -> Response:
+        batch = self._as_batch(body)
+        policy = self.policy if model is None else _only(self.policy, model)
+        outcome = score_batch(batch, self.cache.snapshot(), policy)
+        if store:
+            for sink in self.sinks if outcome.scored else ():
+                sink.write(outcome.scored)
+        return Response(200 if outcome.scored else 422, _score_document(outcome))
+
+    def _as_batch(self, body: bytes) -> EventBatch:
+        now = (self.clock() - EPOCH) // timedelta(microseconds=1) * 1_000
+        return EventBatch(_ADHOC, _ADHOC, [body], [0], [now], [_ADHOC], [None])
+
+    def health(self) -> Response:
+        """Tell how each part is; names, states, counts and ages only."""
+        try:
+            snapshot = self.cache.refresh(at_most_every=_HEALTH_REFRESH_SECONDS)
+            own = model_statuses(snapshot, self.cache.now())
+            records = list(self.status.fresh_records())
+        except StorageUnavailableError as error:
+            _log.warning("%s", error)
+            return Response(503, _health({"storage": {"state": "unavailable"}}))
+        parts = {
+            "settings": {"state": "ok"},
+            "storage": {"state": "ok"},
+            **{f"model:{name}": _model_part(one, records, name) for name, one in own.items()},
+            "scoring": _scoring_part(records, self.clock()),
+            **{f"sink:{sink.name}": _sink_part(sink.name, records) for sink in self.sinks},
+        }
+        document = _health(parts)
+        return Response(503 if document["status"] == "unavailable" else 200, document)
+
+
+def settings_response(error: SettingsError) -> Response:
+    """Answer health while the settings are wrong: every problem, and what to set."""
+    part = {"state": "unavailable", "problems": list(error.problems)}
+    return Response(503, _health({"settings": part}))
+
+
+def failure_response(error: ScoringError) -> Response:
+    """Answer any route while the app cannot work."""
+    details = error.problems if isinstance(error, SettingsError) else ()
+    code = "bad_settings" if isinstance(error, SettingsError) else "unavailable"
+    return error_response(503, code, "the app cannot work yet; see /api/health", details)
+
+
+def _only(policy: Policy, model: str) -> Policy:
+    return Policy(
+        policy.keys, Routes((), model), policy.missing_features, policy.attribution_max_readings
+    )
+
+
+def _score_document(outcome: Outcome) -> dict[str, Any]:
+    used = {(one.model, one.model_version) for one in outcome.scored}
+    model, version = used.pop() if len(used) == 1 else (None, None)
+    scored = [document for one in outcome.scored for document in scored_documents(one)]
+    return {
+        "model": model,
+        "model_version": version,
+        "scored": sorted(scored, key=lambda document: document["index"]),
+        "rejected": [_rejected_document(one) for one in outcome.rejected],
+    }
+
+
+def _rejected_document(one: Rejected) -> dict[str, Any]:
+    return {"index": one.index, "reason": one.reason, "field": one.field, "message": one.message}
+
+
+def _health(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    states = {part["state"] for part in parts.values()}
+    if "unavailable" in states:
+        status = "unavailable"
+    else:
+        status = "ok" if states <= {"ok", "idle"} else "degraded"
+    return {"status": status, "parts": parts}
+
+
+def _model_part(own: ModelStatus, records: list[StatusRecord], name: str) -> dict[str, Any]:
+    """Join what this process finds in storage with what the scorers use."""
+    in_use = sorted({r.models[name].version or "" for r in records if name in r.models} - {""})
+    refused = {r.models[name].refused_version for r in records if name in r.models}
+    refused_version = own.refused_version or next(iter(refused - {None}), None)
+    part: dict[str, Any] = {
+        "state": "ok" if own.state == "ready" else own.state,
+        "version": own.version,
+        "scorers_use": in_use,
+        "age_s": own.age_s,
+        "threshold_from": own.threshold_scale,
+    }
+    if refused_version:
+        part |= {"state": "refused", "refused_version": refused_version}
+    if own.version is None:
+        part["state"] = "unavailable"
+        part["found"] = own.state
+    elif not own.has_threshold:
+        part["is_anomaly"] = "null: set a threshold in the artifact or its manifest"
+    return part
+
+
+def _scoring_part(records: list[StatusRecord], now: datetime) -> dict[str, Any]:
+    if not records:
+        return {"state": "idle", "processes": 0}
+    counts = {
+        name: sum(record.counts.get(name, 0) for record in records)
+        for name in ("received", "scored", "held", "anomalies", "collided", "unaccounted")
+    }
+    rejected: dict[str, int] = {}
+    for record in records:
+        for reason, n in record.rejected.items():
+            rejected[reason] = rejected.get(reason, 0) + n
+    last = max(record.last_batch_time for record in records)
+    return {
+        "state": "degraded" if counts["unaccounted"] else "ok",
+        "processes": len(records),
+        "last_batch_age_s": round((now - last).total_seconds(), 1),
+        "lag_p50_ms": max(record.lag_p50_ms for record in records),
+        "lag_max_ms": max(record.lag_max_ms for record in records),
+        "counts": counts,
+        "rejected": rejected,
+    }
+
+
+def _sink_part(name: str, records: list[StatusRecord]) -> dict[str, Any]:
+    states = {record.sinks.get(name, "ok") for record in records}
+    return {"state": "ok" if states <= {"ok"} else "degraded"}

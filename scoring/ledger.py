@@ -1,0 +1,77 @@
+"""Counts what became of every reading of this process."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """What became of one batch: received = scored + rejected + held.
+
+    Parameters
+    ----------
+    received, scored, held : int
+        Readings. Held ones are delivered again.
+    rejected : mapping of str to int
+        By reason.
+    anomalies : int
+    collided : int
+        Different readings that share an identity: the last one is kept.
+    lag_ms : sequence of float
+        Between the hub taking an event and the end of its batch.
+    """
+
+    received: int
+    scored: int = 0
+    held: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    anomalies: int = 0
+    collided: int = 0
+    lag_ms: Sequence[float] = ()
+
+    def unaccounted(self) -> int:
+        """Return how many readings are neither scored, rejected nor held; it must be 0."""
+        return self.received - self.scored - sum(self.rejected.values()) - self.held
+
+
+class Ledger:
+    """Totals since this process started; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+        self._lag_ms: Sequence[float] = ()
+
+    def add(self, counts: BatchCounts) -> None:
+        """Add one batch."""
+        with self._lock:
+            self._totals.update(
+                batches=1,
+                received=counts.received,
+                scored=counts.scored,
+                held=counts.held,
+                anomalies=counts.anomalies,
+                collided=counts.collided,
+                unaccounted=counts.unaccounted(),
+            )
+            self._rejected.update(counts.rejected)
+            self._lag_ms = counts.lag_ms or self._lag_ms
+
+    def totals(self) -> dict[str, int]:
+        """Return the counts by name."""
+        with self._lock:
+            return dict(self._totals)
+
+    def rejected(self) -> dict[str, int]:
+        """Return the rejected readings by reason."""
+        with self._lock:
+            return dict(self._rejected)
+
+    def lag_ms(self) -> tuple[float, float]:
+        """Return median and maximum lag of the last batch, in ms."""
+        with self._lock:
+            lag = sorted(self._lag_ms)
+        return (lag[len(lag) // 2], lag[-1]) if lag else (0.0, 0.0)

@@ -1,0 +1,114 @@
+"""Stores scores in InfluxDB 2, one request a batch."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scoring.errors import SinkUnavailableError
+from scoring.scored import ScoredBatch
+from scoring.settings import InfluxSettings
+from scoring.sinks.line_protocol import lines
+
+# Three tries within a batch; beyond that the retry policy of the trigger keeps the batch.
+_MOST_TRIES = 3
+_FIRST_WAIT_SECONDS = 0.5
+# A server may ask for more patience than a batch has.
+_LONGEST_WAIT_SECONDS = 20.0
+_TIMEOUT_MS = 10_000
+_RETRYABLE = {408, 429, 500, 502, 503, 504}
+_REMEDIES = {
+    401: "check INFLUXDB_TOKEN",
+    403: "check that INFLUXDB_TOKEN may write to INFLUXDB_BUCKET",
+    404: "check INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET",
+}
+
+
+class InfluxSink:
+    """One point an identity in an InfluxDB bucket.
+
+    Delivery as in `Sink`: measurement, tags and time are the identity, so a point written again
+    overwrites itself. Throttling and server errors are tried again within bounds, with jitter
+    and as late as `Retry-After` asks.
+
+    Parameters
+    ----------
+    settings : InfluxSettings
+    sleep : callable
+        Waits for seconds.
+    """
+
+    name = "influxdb"
+
+    def __init__(
+        self, settings: InfluxSettings, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._write_api: Any = None
+
+    def _api(self) -> Any:
+        """Return the one client, made on first use; safe to share between threads."""
+        with self._lock:
+            if self._write_api is None:
+                from influxdb_client.client.influxdb_client import (  # noqa: PLC0415  # 0.2 s
+                    InfluxDBClient,
+                )
+                from influxdb_client.client.write_api import SYNCHRONOUS  # noqa: PLC0415  # same
+
+                settings = self._settings
+                client = InfluxDBClient(
+                    url=settings.url,
+                    token=settings.token,
+                    org=settings.org,
+                    timeout=_TIMEOUT_MS,
+                    enable_gzip=True,
+                )
+                self._write_api = client.write_api(write_options=SYNCHRONOUS)
+            return self._write_api
+
+    def write(self, batches: Sequence[ScoredBatch]) -> None:
+        """Store every reading; raises `SinkUnavailableError` naming the setting to check."""
+        body = lines(batches)
+        if not body:
+            return
+        for attempt in range(_MOST_TRIES):
+            try:
+                self._api().write(bucket=self._settings.bucket, record=body)
+            except Exception as error:  # noqa: BLE001  # sorted by _wait_before_retry
+                last = attempt == _MOST_TRIES - 1
+                self._sleep(_wait_before_retry(error, attempt, last=last))
+            else:
+                return
+
+
+def _wait_before_retry(error: Any, attempt: int, *, last: bool) -> float:
+    """Return how long to wait, or raise where waiting does not help."""
+    from influxdb_client.rest import ApiException  # noqa: PLC0415  # with the client
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415  # the same
+
+    if isinstance(error, ApiException) and error.status:
+        if error.status not in _RETRYABLE or last:
+            raise _unavailable(f"answered {error.status}", error.status) from error
+    elif not isinstance(error, (HTTPError, OSError, ApiException)):
+        raise error
+    elif last:
+        raise _unavailable(f"did not answer ({type(error).__name__})", None) from error
+    asked = _retry_after(error)
+    backoff: float = _FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5)
+    return min(max(backoff, asked), _LONGEST_WAIT_SECONDS)
+
+
+def _unavailable(found: str, status: int | None) -> SinkUnavailableError:
+    remedy = _REMEDIES.get(status or 0, "check that INFLUXDB_URL is reachable and has room")
+    return SinkUnavailableError(InfluxSink.name, found, remedy)
+
+
+def _retry_after(error: Exception) -> float:
+    headers = getattr(error, "headers", None) or {}
+    try:
+        return float(headers.get("Retry-After", 0))
+    except ValueError:  # a date; the backoff will do
+        return 0.0

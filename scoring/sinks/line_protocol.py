@@ -1,0 +1,64 @@
+"""Writes scored readings as InfluxDB line protocol, straight from columns."""
+
+from collections.abc import Iterator, Sequence
+
+from scoring.scored import ScoredBatch, cause_text
+
+MEASUREMENT = "anomaly_score"
+_TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
+_TEXT_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\""})
+_BOOLEANS = {True: "true", False: "false"}
+
+
+def lines(batches: Sequence[ScoredBatch]) -> str:
+    """Write one line a reading; the point's time is the event time in ns.
+
+    References
+    ----------
+    InfluxDB documentation, "Line protocol": order, escapes and types.
+    """
+    return "\n".join(line for batch in batches for line in _batch_lines(batch))
+
+
+def _batch_lines(batch: ScoredBatch) -> Iterator[str]:
+    model = escape_tag(batch.model)
+    heads = {
+        sensor: f"{MEASUREMENT},sensor_id={escape_tag(sensor)},model={model} "
+        for sensor in set(batch.sensor_ids)
+    }
+    version = f',model_version="{escape_text(batch.model_version)}"'
+    unknown = [None] * len(batch)
+    severities = unknown if batch.anomaly_score is None else batch.anomaly_score.tolist()
+    decisions = unknown if batch.is_anomaly is None else batch.is_anomaly.tolist()
+    rows = zip(
+        batch.sensor_ids,
+        batch.score.tolist(),
+        severities,
+        decisions,
+        batch.event_time_ns.tolist(),
+        strict=True,
+    )
+    for row, (sensor, score, severity, decision, time_ns) in enumerate(rows):
+        fields = f"score={score!r}"
+        if severity is not None:
+            fields += f",anomaly_score={severity!r}"
+        if decision is not None:
+            fields += f",is_anomaly={_BOOLEANS[decision]}"
+        fields += version
+        if row in batch.causes:
+            fields += f',cause="{escape_text(cause_text(batch.causes[row]))}"'
+        yield f"{heads[sensor]}{fields} {time_ns}"
+
+
+def escape_tag(value: str) -> str:
+    """Escape a tag value; it has no line breaks (events.py rejects them).
+
+    A backslash at the end would escape what follows it: an escaped space stands behind it.
+    """
+    escaped = value.translate(_TAG_ESCAPES)
+    return escaped + "\\ " if escaped.endswith("\\") else escaped
+
+
+def escape_text(value: str) -> str:
+    """Escape the text of a string field."""
+    return value.translate(_TEXT_ESCAPES)

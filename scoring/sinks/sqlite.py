@@ -1,0 +1,136 @@
+"""Stores scores in one SQLite file, the store that needs nothing else."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scoring.errors import SinkUnavailableError
+from scoring.scored import ScoredBatch
+
+# Several processes may write; a batch of one holds the file for milliseconds.
+_BUSY_SECONDS = 30.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS scores (
+    model TEXT NOT NULL,
+    sensor_id TEXT NOT NULL,
+    event_time INTEGER NOT NULL,
+    model_version TEXT NOT NULL,
+    score REAL NOT NULL,
+    anomaly_score REAL,
+    is_anomaly INTEGER,
+    cause TEXT,
+    features TEXT NOT NULL,
+    filled INTEGER NOT NULL,
+    partition TEXT NOT NULL,
+    sequence_number INTEGER NOT NULL,
+    reading_index INTEGER NOT NULL,
+    PRIMARY KEY (model, sensor_id, event_time)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS anomalies_by_time ON scores (event_time) WHERE is_anomaly;
+"""
+_UPSERT = f"INSERT OR REPLACE INTO scores VALUES ({', '.join('?' * 13)})"  # noqa: S608  # marks only
+
+
+class SqliteSink:
+    """One row an identity in `scores.sqlite`; several processes may write.
+
+    Delivery as in `Sink`. A batch is one transaction: it is stored whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Made with its folder at the first write.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def write(self, batches: Sequence[ScoredBatch]) -> None:
+        """Store every reading; raises `SinkUnavailableError` where the file cannot be written."""
+        rows = [row for batch in batches for row in _rows(batch)]
+        try:
+            connection = self._connection()
+            with connection:
+                connection.executemany(_UPSERT, rows)
+        except (sqlite3.Error, OSError) as error:
+            self._forget()
+            raise SinkUnavailableError(
+                self.name, str(error), "check the rights and the free space of DATA_DIR"
+            ) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, made on first use."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = open_scores(self._path)
+            self._local.connection = connection
+        return connection
+
+    def _forget(self) -> None:
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.close()
+
+
+def open_scores(path: Path) -> sqlite3.Connection:
+    """Open the file of scores, and make it where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    try:
+        # readers and a writer at once; NORMAL survives a killed process, which is what the
+        # checkpoint behind it can repair too
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _rows(batch: ScoredBatch) -> Iterator[tuple[Any, ...]]:
+    n = len(batch)
+    nothing = [None] * n
+    anomaly_score = nothing if batch.anomaly_score is None else batch.anomaly_score.tolist()
+    is_anomaly = nothing if batch.is_anomaly is None else batch.is_anomaly.tolist()
+    causes: list[str | None] = [None] * n
+    for row, cause in batch.causes.items():
+        causes[row] = json.dumps([{"feature": c.feature, "share": c.share} for c in cause])
+    return zip(
+        [batch.model] * n,
+        batch.sensor_ids,
+        batch.event_time_ns.tolist(),
+        [batch.model_version] * n,
+        batch.score.tolist(),
+        anomaly_score,
+        is_anomaly,
+        causes,
+        _feature_texts(batch),
+        batch.filled.tolist(),
+        [batch.partition] * n,
+        batch.sequence_numbers.tolist(),
+        batch.indexes.tolist(),
+        strict=True,
+    )
+
+
+def _feature_texts(batch: ScoredBatch) -> list[str]:
+    encode = msgspec.json.Encoder().encode
+    names = batch.features
+    return [encode(dict(zip(names, row, strict=True))).decode() for row in batch.X.tolist()]
+
+
+def count_scores(path: Path) -> int:
+    """Count stored identities."""
+    with closing(open_scores(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM scores").fetchone()[0])

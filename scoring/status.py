@@ -1,0 +1,114 @@
+"""Tells other processes how scoring goes: one small record a scorer process, in storage."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from scoring.cache import Snapshot
+from scoring.errors import StorageUnavailableError
+from scoring.ledger import Ledger
+from scoring.storage import Container, Stored
+
+CONTAINER = "status"
+_log = logging.getLogger(__name__)
+# Often enough for people, and four writes a minute of a process at the most.
+_WRITE_EVERY = timedelta(seconds=15)
+# Eight missed writes: the process is gone, or nothing arrives.
+FRESH_FOR = timedelta(minutes=2)
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One model as a scorer process sees it."""
+
+    state: str
+    version: str | None = None
+    refused_version: str | None = None
+    age_s: float | None = None
+    threshold_scale: str | None = None
+    has_threshold: bool = False
+
+
+class StatusRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one scorer process did; counts are since it started."""
+
+    instance: str
+    written_time: datetime
+    last_batch_time: datetime
+    models: dict[str, ModelStatus]
+    counts: dict[str, int]
+    rejected: dict[str, int]
+    sinks: dict[str, str]
+    lag_p50_ms: float
+    lag_max_ms: float
+
+
+def model_statuses(snapshot: Snapshot, monotonic: float) -> dict[str, ModelStatus]:
+    """Describe the models of a snapshot, without addresses or error texts."""
+    found: dict[str, ModelStatus] = {}
+    for name, state in snapshot.states.items():
+        model = snapshot.models.get(name)
+        found[name] = ModelStatus(
+            state=state.state,
+            version=model.version if model else None,
+            refused_version=state.found_version if state.state == "refused" else None,
+            age_s=None if state.loaded_at is None else round(monotonic - state.loaded_at, 1),
+            threshold_scale=model.threshold_scale if model else None,
+            has_threshold=model is not None and model.threshold is not None,
+        )
+    return found
+
+
+class StatusBoard:
+    """Writes this process's record and reads those of all.
+
+    A record that cannot be written costs no batch: the next batch tries again, and readers see
+    the process as silent after two minutes.
+    """
+
+    def __init__(self, container: Container, instance: str, clock: Callable[[], datetime]) -> None:
+        self._container = container
+        self._instance = instance
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._written: datetime | None = None
+
+    def batch_ended(
+        self, ledger: Ledger, models: dict[str, ModelStatus], sinks: dict[str, str]
+    ) -> None:
+        """Write the record, at most every 15 s."""
+        now = self._clock()
+        with self._lock:
+            if self._written is not None and now - self._written < _WRITE_EVERY:
+                return
+            self._written = now
+        p50, most = ledger.lag_ms()
+        record = StatusRecord(
+            instance=self._instance,
+            written_time=now,
+            last_batch_time=now,
+            models=models,
+            counts=ledger.totals(),
+            rejected=ledger.rejected(),
+            sinks=sinks,
+            lag_p50_ms=round(p50, 1),
+            lag_max_ms=round(most, 1),
+        )
+        try:
+            self._container.put(f"{self._instance}.json", msgspec.json.encode(record))
+        except StorageUnavailableError as error:
+            _log.warning("status record not written: %s", error)
+
+    def fresh_records(self) -> Iterator[StatusRecord]:
+        """Read the records younger than two minutes."""
+        now = self._clock()
+        for entry in self._container.list():
+            if now - entry.modified.astimezone(UTC) > FRESH_FOR:
+                continue
+            found = self._container.get(entry.path)
+            if isinstance(found, Stored):
+                record = msgspec.json.decode(found.data, type=StatusRecord)
+                if now - record.written_time <= FRESH_FOR:
+                    yield record

@@ -1,0 +1,86 @@
+"""Adds to a bare artifact what it lacks: calibration, medians and golden rows."""
+
+import hashlib
+from datetime import UTC, datetime
+
+import numpy as np
+
+from scoring.artifacts import load_bare
+from scoring.features import FloatArray
+from scoring.manifest import Manifest
+from scoring.registry import LoadOptions
+from scoring.scorer import last_step
+from training.estimators import FitError
+from training.evidence import Evidence, library_versions
+
+
+def calibrate_artifact(
+    data: bytes,
+    path: str,
+    X: FloatArray,
+    features: tuple[str, ...],
+    *,
+    source: str,
+    name: str = "default",
+    options: LoadOptions | None = None,
+) -> Manifest:
+    """Describe a bare artifact from readings like those it was trained on.
+
+    Parameters
+    ----------
+    data : bytes
+        The artifact; it is not changed.
+    path : str
+        Its file name.
+    X : ndarray of shape (n_readings, n_columns), float64
+    features : tuple of str
+        Names of the columns of `X`; those of the model are picked by name.
+    source : str
+        Where the readings come from.
+    name : str
+        The model's name, from `MODEL_NAME`.
+    options : LoadOptions, optional
+        As the app will load the file.
+
+    Returns
+    -------
+    Manifest
+        To be stored beside the file, as ``<file>.manifest.json``.
+
+    Raises
+    ------
+    ArtifactRejectedError
+        If the file is not a plain model.
+    FitError
+        If the readings lack a feature of the model, or none is complete.
+    """
+    options = options or LoadOptions()
+    model = load_bare(
+        data, path, name=name, trusted=options.trusted, feature_keys=options.feature_keys
+    )
+    missing = [name for name in model.features if name not in features]
+    if missing:
+        raise FitError(
+            f"{source} has no column {missing[0]!r}, which the model needs; its columns are"
+            f" {', '.join(features)}"
+        )
+    rows = X[:, [features.index(name) for name in model.features]]
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not len(rows):
+        raise FitError(f"{source} has no reading without gaps; give other data")
+    seen = Evidence.of(model.score, model.rule, rows)
+    digest = hashlib.sha256(data).hexdigest()
+    return Manifest(
+        name=model.name,
+        version=model.version,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        file="model.skops" if path.endswith(".skops") else "model.joblib",
+        sha256=digest,
+        estimator=type(last_step(model.estimator)).__name__,
+        features=list(model.features),
+        medians=seen.medians,
+        calibration=seen.calibration,
+        golden=seen.golden,
+        library_versions=library_versions(),
+        training={"n_readings": len(rows), "source": source},
+    )

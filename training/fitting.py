@@ -1,0 +1,133 @@
+"""Fits a model and describes it: threshold, calibration, medians, golden rows."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import joblib
+import numpy as np
+
+from scoring.features import FloatArray
+from scoring.manifest import Manifest
+from scoring.scorer import choose_scorer, last_step
+from training.estimators import SAMPLED, FitError, FitOptions, make_estimator
+from training.evidence import Evidence, library_versions
+
+_LEAST_READINGS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model file and its manifest, ready to be published."""
+
+    manifest: Manifest
+    data: bytes
+
+
+def fit(
+    X: FloatArray, features: Sequence[str], options: FitOptions, *, name: str, source: str
+) -> Artifact:
+    """Fit a model on readings that are taken as normal.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_readings, n_features), float64
+        Rows with a missing value are left out.
+    features : sequence of str
+        Names of the columns, in order.
+    options : FitOptions
+    name : str
+        The model's name in the registry.
+    source : str
+        Where the readings come from, for the manifest.
+
+    Raises
+    ------
+    FitError
+        If there are too few complete readings, or the options name no model.
+    """
+    rows = X[np.isfinite(X).all(axis=1)]
+    if len(rows) < _LEAST_READINGS:
+        raise FitError(
+            f"{source} has {len(rows)} readings without gaps, and fitting needs at least"
+            f" {_LEAST_READINGS}; choose other features with FEATURES, or give more data"
+        )
+    sample = _sample(rows, options)
+    estimator = make_estimator(options, len(sample))
+    with warnings.catch_warnings():
+        # told by a determinant near zero; the model is held against its own scores below
+        warnings.filterwarnings("ignore", "The covariance matrix", UserWarning)
+        estimator.fit(sample)
+    training = {
+        "n_readings": len(rows),
+        "n_fitted": len(sample),
+        "source": source,
+        "model": options.model,
+        "scaler": options.scaler,
+        "contamination": options.contamination,
+        "seed": options.seed,
+    }
+    return describe(
+        estimator,
+        rows,
+        features,
+        name=name,
+        training=training,
+        contamination=options.contamination,
+    )
+
+
+def _sample(rows: FloatArray, options: FitOptions) -> FloatArray:
+    most = SAMPLED.get(options.model, len(rows))
+    if len(rows) <= most:
+        return rows
+    chosen = np.random.default_rng(options.seed).choice(len(rows), most, replace=False)
+    return rows[np.sort(chosen)]
+
+
+def describe(
+    estimator: Any,
+    rows: FloatArray,
+    features: Sequence[str],
+    *,
+    name: str,
+    training: dict[str, Any],
+    contamination: float,
+) -> Artifact:
+    """Pack a fitted estimator with what its training readings say about its scores."""
+    scorer = choose_scorer(estimator, artifact=name)
+    created = datetime.now(UTC)
+    data = _dump(estimator)
+    digest = hashlib.sha256(data).hexdigest()
+    seen = Evidence.of(scorer.score, scorer.rule, rows)
+    manifest = Manifest(
+        name=name,
+        version=f"{created:%Y%m%dT%H%M%S}-{digest[:8]}",
+        created_at=created.isoformat(timespec="seconds"),
+        file="model.joblib",
+        sha256=digest,
+        estimator=type(last_step(estimator)).__name__,
+        features=list(features),
+        # only for families that have no threshold of their own
+        threshold=(
+            float(np.quantile(seen.score, 1.0 - contamination))
+            if scorer.threshold is None
+            else None
+        ),
+        medians=seen.medians,
+        calibration=seen.calibration,
+        golden=seen.golden,
+        library_versions=library_versions(),
+        training=training,
+    )
+    return Artifact(manifest, data)
+
+
+def _dump(estimator: Any) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer, compress=("zlib", 3))
+    return buffer.getvalue()
