@@ -1,0 +1,33 @@
+"""Commands that make readings and send them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from replay import send_command, simulate_command
+from scoring.errors import ScoringError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m replay", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    simulate = commands.add_parser("simulate", help="simulate a fleet of stations")
+    simulate_command.add_arguments(simulate)
+    simulate.set_defaults(run=simulate_command.run)
+    send = commands.add_parser("send", help="send a recording or a simulation")
+    send_command.add_arguments(send)
+    send.set_defaults(run=lambda chosen: send_command.run(chosen, os.environ))
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except argparse.ArgumentTypeError as error:
+        commands.choices[chosen.command].error(str(error))
+    except ScoringError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

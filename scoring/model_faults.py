@@ -1,0 +1,37 @@
+"""What is wrong with a model file, before the artifact's name is known."""
+
+from scoring.errors import ScoringError
+
+REFIT = "fit it again with the pinned scikit-learn and publish it with `python -m training publish`"
+ALLOW = "fit it again with supported types or add the exact name to TRUSTED_MODEL_TYPES"
+
+# A name or message from a hostile file may be megabytes long or hold line breaks.
+_LONGEST_SHOWN = 200
+
+
+class ModelFaultError(ScoringError):
+    """One fault in a model file; `open_model_file` and `check_structure` add the artifact.
+
+    Parameters
+    ----------
+    found : str
+        What is wrong, naming the class or the field.
+    remedy : str
+        What the artifact's owner can do.
+    """
+
+    def __init__(self, found: str, remedy: str = REFIT) -> None:
+        self.found = found
+        self.remedy = remedy
+        super().__init__(f"{found}; {remedy}")
+
+
+def shown(text: object) -> str:
+    """Make text from a file fit for one line of a log."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in str(text)[:_LONGEST_SHOWN])
+    return line or "an empty name"
+
+
+def not_allowed(name: str) -> ModelFaultError:
+    """Build the fault for a name that stands on no list."""
+    return ModelFaultError(f"holds {shown(name)}, which is not in the list of allowed types", ALLOW)
