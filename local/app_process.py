@@ -1,6 +1,5 @@
 """Runs `python -m local` as a process of its own, as the host would run the app."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.environment import process_environment
 from scoring.errors import ScoringError
 
 _READY = "listening on "
@@ -61,7 +61,7 @@ def running_app(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            env={**process_environment().variables(), **environment},
             start_new_session=True,  # Ctrl-C is for the one who started us; we end the app
         )
     try:

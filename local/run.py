@@ -15,6 +15,7 @@ from rich.console import Console
 from local.accounts import account
 from local.app_process import AppProcess, running_app
 from local.azurite import running_azurite
+from local.environment import process_environment
 from local.log import EventLog, log_path
 from local.run_source import RunSource, recorded_source, simulated_source
 from local.run_summary import closing_line, print_summary, read_stored
@@ -118,8 +119,9 @@ def _source(options: argparse.Namespace) -> RunSource:
 
 def _prepare_folder() -> Path:
     """Return a data folder: the user's own as it is, or ours, emptied."""
-    if os.environ.get("DATA_DIR"):
-        return Path(os.environ["DATA_DIR"]).resolve()
+    own = process_environment().variables().get("DATA_DIR")
+    if own:
+        return Path(own).resolve()
     shutil.rmtree(_DEFAULT_FOLDER, ignore_errors=True)
     return _DEFAULT_FOLDER.resolve()
 
@@ -128,7 +130,8 @@ def _prepare_folder() -> Path:
 def _environment(folder: Path, store: str) -> Iterator[Mapping[str, str]]:
     """Give the settings of a run on this machine alone, with Azurite running if asked for."""
     blank = {name: "" for name in SETTINGS if name not in _KEPT}
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    variables = process_environment().variables()
+    kept = {name: variables[name] for name in _KEPT if name in variables}
     settings = {**blank, **kept, "DATA_DIR": str(folder), "WEBSITE_INSTANCE_ID": ""}
     if store != "azurite":
         yield settings

@@ -14,11 +14,13 @@ from scoring.storage import ConditionNotMetError, Container, Stored
 
 CONTAINER = "dead-letter"
 INTERNAL = "internal"
-_UNFIT_FOR_PATH = re.compile(r"[^A-Za-z0-9._-]")
+_UNFIT_FOR_PATH = re.compile(r"[^A-Za-z0-9_-]")
+# Of a hub's name, which may be longer than a folder's; the digest tells the rest apart.
+_LONGEST_FOLDER = 100
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One rejected reading; its identity is (hub, partition, sequence number, index).
+    """One rejected reading, or with reason `internal` one whole event.
 
     `raw` holds the bytes as text where they are UTF-8, else `raw_base64` holds them. Times are
     ISO 8601, UTC.
@@ -38,6 +40,16 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: str | None = None
     raw_base64: str | None = None
 
+    @property
+    def identity(self) -> tuple[str | int, ...]:
+        """What a second copy of this letter shares with it.
+
+        The enqueued time tells a hub from one that was made anew under its name, and the reason
+        an event that is kept whole from its own first reading.
+        """
+        place = (self.hub, self.partition, self.sequence_number, self.index)
+        return (*place, self.enqueued_time, self.reason)
+
     def raw_bytes(self) -> bytes:
         """Return the reading as it arrived."""
         if self.raw_base64 is not None:
@@ -49,8 +61,9 @@ class DeadLetters:
     """Rejected readings as NDJSON files, one line a reading.
 
     Guarantee: a file is whole or absent. Its name follows from what was rejected, so writing the
-    same rejections again changes nothing. A batch delivered again in other bounds may repeat a
-    reading in a second file: readers tell by its identity. `write` raises
+    same rejections again changes nothing, and other rejections never take its place. A batch
+    delivered again in other bounds may repeat a reading in a second file: readers tell by its
+    identity. `write` raises
     `StorageUnavailableError` where nothing could be kept, and the caller then keeps the batch.
     """
 
@@ -71,16 +84,15 @@ class DeadLetters:
 
     def read(self) -> Iterator[DeadLetter]:
         """Read every dead letter, each identity once, in the order of the files' names."""
-        seen: set[tuple[str, str, int, int]] = set()
+        seen: set[tuple[str | int, ...]] = set()
         for entry in self._container.list():
             found = self._container.get(entry.path)
             if not isinstance(found, Stored):
                 continue
             for line in found.data.splitlines():
                 letter = msgspec.json.decode(line, type=DeadLetter)
-                identity = (letter.hub, letter.partition, letter.sequence_number, letter.index)
-                if identity not in seen:
-                    seen.add(identity)
+                if letter.identity not in seen:
+                    seen.add(letter.identity)
                     yield letter
 
 
@@ -116,8 +128,12 @@ def _letter(batch: EventBatch, one: Rejected, now: datetime) -> DeadLetter:
 
 def _path(batch: EventBatch, letters: Sequence[DeadLetter]) -> str:
     """Name a file after its content: place, first and last sequence number, and a digest."""
-    identities = [(letter.sequence_number, letter.index, letter.reason) for letter in letters]
-    digest = hashlib.sha256(msgspec.json.encode(identities)).hexdigest()[:16]
-    hub, partition = (_UNFIT_FOR_PATH.sub("_", part) for part in (batch.hub, batch.partition))
-    first, last = identities[0][0], identities[-1][0]
-    return f"{hub or '_'}/{partition or '_'}/{first:020d}-{last:020d}-{digest}.ndjson"
+    content = [(letter.identity, letter.raw, letter.raw_base64) for letter in letters]
+    digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
+    folders = f"{_folder(batch.hub)}/{_folder(batch.partition)}"
+    first, last = letters[0].sequence_number, letters[-1].sequence_number
+    return f"{folders}/{first:020d}-{last:020d}-{digest}.ndjson"
+
+
+def _folder(name: str) -> str:
+    return _UNFIT_FOR_PATH.sub("_", name)[:_LONGEST_FOLDER] or "_"

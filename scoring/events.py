@@ -145,7 +145,9 @@ def read_events(batch: EventBatch, keys: ReadingKeys) -> tuple[Readings, list[Re
     for event, index, document in _numbered(batch.bodies):
         try:
             payload = document.payload()
-            sensor_id = _sensor_id(payload, keys.sensor_id) or batch.fallback_sensor_id(event)
+            sensor_id = _sensor_id(payload, keys.sensor_id) or _checked_sensor_id(
+                batch.fallback_sensor_id(event), "partition_key"
+            )
             times.append(_time(payload, batch, event, index, keys))
         except ReadingRejectedError as error:
             raw = document.raw()

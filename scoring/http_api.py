@@ -84,6 +84,9 @@ class HttpApi:
         except (SinkUnavailableError, StorageUnavailableError) as error:
             _log.warning("%s", error)
             return error_response(503, "not_stored", "scored, but not stored; send it again")
+        except Exception:  # noqa: BLE001  # the request is the boundary; its caller is told
+            _log.exception("scoring a request failed")
+            return error_response(500, "internal", "a fault of this app; its log says more")
 
     def _scored(self, body: bytes, model: str | None, *, store: bool) -> Response:
         batch = self._as_batch(body)
@@ -100,16 +103,18 @@ class HttpApi:
 
     def health(self) -> Response:
         """Tell how each part is; names, states, counts and ages only."""
+        snapshot = self.cache.refresh(at_most_every=_HEALTH_REFRESH_SECONDS)
+        own = model_statuses(snapshot, self.cache.now())
+        storage = "ok"
+        records: list[StatusRecord] = []
         try:
-            snapshot = self.cache.refresh(at_most_every=_HEALTH_REFRESH_SECONDS)
-            own = model_statuses(snapshot, self.cache.now())
-            records = list(self.status.fresh_records())
+            records += self.status.fresh_records()
         except StorageUnavailableError as error:
             _log.warning("%s", error)
-            return Response(503, _health({"storage": {"state": "unavailable"}}))
+            storage = "unreachable"
         parts = {
             "settings": {"state": "ok"},
-            "storage": {"state": "ok"},
+            "storage": {"state": storage},
             **{f"model:{name}": _model_part(one, records, name) for name, one in own.items()},
             "scoring": _scoring_part(records, self.clock()),
             **{f"sink:{sink.name}": _sink_part(sink.name, records) for sink in self.sinks},

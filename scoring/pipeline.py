@@ -109,10 +109,11 @@ def _score(
     """Score rows; those that the estimator cannot take are told apart from their neighbours."""
     if not len(X):
         return np.empty(0), []
-    try:
-        score = model.score(X)
-    except ValueError:  # such as a value too large for float32: find the rows at fault
-        return _score_apart(model, X)
+    with np.errstate(all="ignore"):  # an overflow shows as a refusal, or a score not finite
+        try:
+            score = model.score(X)
+        except ValueError:  # such as a value too large for float32: find the rows at fault
+            return _score_apart(model, X)
     return score, _not_finite(score)
 
 
@@ -131,11 +132,11 @@ def _score_apart(
     Raises
     ------
     ValueError
-        From the estimator, where it fails for every row: then the fault is not in the readings.
+        From the estimator, where it fails for its own medians too: then the fault is not in the
+        readings.
     """
     score = np.full(len(X), np.nan)
     failed: list[tuple[int, ReadingRejectedError]] = []
-    last: ValueError | None = None
     spans = [(0, len(X))]
     while spans:
         start, end = spans.pop()
@@ -148,9 +149,8 @@ def _score_apart(
                 continue
             message = f"the model refuses its values: {error}"[:200]
             failed.append((start, ReadingRejectedError("refused_by_model", message)))
-            last = error
-    if last is not None and len(failed) == len(X) and len(X) > 1:
-        raise last
+    if len(failed) == len(X):
+        model.score(np.zeros_like(X[:1]) if model.medians is None else model.medians[None, :])
     done = {row for row, _ in failed}
     return score, failed + [one for one in _not_finite(score) if one[0] not in done]
 

@@ -64,8 +64,8 @@ def model_statuses(snapshot: Snapshot, monotonic: float) -> dict[str, ModelStatu
 class StatusBoard:
     """Writes this process's record and reads those of all.
 
-    A record that cannot be written costs no batch: the next batch tries again, and readers see
-    the process as silent after two minutes.
+    A record that cannot be written costs no batch: one that ends 15 s later tries again, and
+    readers see the process as silent after two minutes.
     """
 
     def __init__(self, container: Container, instance: str, clock: Callable[[], datetime]) -> None:
@@ -108,7 +108,15 @@ class StatusBoard:
             if now - entry.modified.astimezone(UTC) > FRESH_FOR:
                 continue
             found = self._container.get(entry.path)
-            if isinstance(found, Stored):
-                record = msgspec.json.decode(found.data, type=StatusRecord)
-                if now - record.written_time <= FRESH_FOR:
-                    yield record
+            record = _decode(found.data, entry.path) if isinstance(found, Stored) else None
+            if record is not None and now - record.written_time <= FRESH_FOR:
+                yield record
+
+
+def _decode(data: bytes, path: str) -> StatusRecord | None:
+    """Decode a record; None for one of another release, as there are during a deployment."""
+    try:
+        return msgspec.json.decode(data, type=StatusRecord)
+    except msgspec.MsgspecError as error:
+        _log.warning("status record %s is left out: %s", path, error)
+        return None

@@ -155,7 +155,7 @@ class EventHubsDouble(socketserver.ThreadingTCPServer):
         self.hub = hub
         self.received: list[Received] = []
         self.n_transfers = 0
-        self.refuse_next = False
+        self.is_refusing = False
 
     @property
     def connection_string(self) -> str:
@@ -295,8 +295,9 @@ class Connection(socketserver.StreamRequestHandler):
         state = Described(ACCEPTED, [])
         if link.address == "$cbs":
             self.accept_token(message)
-        elif self.server.refuse_next:
-            self.server.refuse_next = False
+        elif link.address.endswith("$management"):
+            self.describe_hub(message)
+        elif self.server.is_refusing:
             error = Described(ERROR, [Symbol("com.microsoft:argument-error"), "refused", None])
             state = Described(REJECTED, [error])
         else:
@@ -306,22 +307,31 @@ class Connection(socketserver.StreamRequestHandler):
 
     def accept_token(self, request: bytes) -> None:
         """Answer 202 to whoever puts a token."""
-        properties = next(value for code, value in sections(request) if code == PROPERTIES)
-        message_id = properties[0]
-        reply = next(link for link in self.links.values() if link.is_reply)
-        status = {
-            "status-code": Encoded(b"\x71" + struct.pack(">i", 202)),
-            "status-description": "",
-        }
+        self.reply(request, "$cbs", 202, None)
+
+    def describe_hub(self, request: bytes) -> None:
+        """Say that the hub has one partition; asked after an error."""
+        created = Encoded(b"\x83" + struct.pack(">q", 0))
+        facts = {"name": self.server.hub, "created_at": created, "partition_ids": ["0"]}
+        self.reply(request, "$management", 200, facts)
+
+    def reply(self, request: bytes, node: str, status: int, body: dict[str, Any] | None) -> None:
+        """Send the answer to a request on the link that the node answers on."""
+        message_id = next(value[0] for code, value in sections(request) if code == PROPERTIES)
+        links = self.links.values()
+        link = next(link for link in links if link.is_reply and link.address.endswith(node))
+        code = Encoded(b"\x71" + struct.pack(">i", status))
         answer = (
             encode(Described(PROPERTIES, [None] * 5 + [message_id]))
-            + encode(Described(APPLICATION_PROPERTIES, status))
-            + encode(Described(VALUE, None))
+            + encode(
+                Described(APPLICATION_PROPERTIES, {"status-code": code, "status-description": ""})
+            )
+            + encode(Described(VALUE, body))
         )
         delivery = [uint(self.n_sent), struct.pack(">I", self.n_sent), uint(0), False, False]
         self.n_sent += 1
         rest = [None, None, False, False, False]
-        self.send(reply.channel, TRANSFER, [uint(reply.handle), *delivery, *rest], answer)
+        self.send(link.channel, TRANSFER, [uint(link.handle), *delivery, *rest], answer)
 
     def on_detach(self, channel: int, fields: list[Any], _payload: bytes) -> None:
         """Detach a link."""

@@ -22,6 +22,9 @@ _REMEDIES = {
     401: "check INFLUXDB_TOKEN",
     403: "check that INFLUXDB_TOKEN may write to INFLUXDB_BUCKET",
     404: "check INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET",
+    413: "it takes fewer points a request; lower maxEventBatchSize in host.json",
+    422: "INFLUXDB_BUCKET keeps points for a shorter time than these are old, or holds fields of"
+    " other types; choose another bucket or lengthen its retention",
 }
 
 

@@ -40,7 +40,8 @@ _UPSERT = f"INSERT OR REPLACE INTO scores VALUES ({', '.join('?' * 13)})"  # noq
 class SqliteSink:
     """One row an identity in `scores.sqlite`; several processes may write.
 
-    Delivery as in `Sink`. A batch is one transaction: it is stored whole or not at all.
+    Delivery as in `Sink`. A batch is one transaction: it is stored whole or not at all. The
+    threads of a process share one connection and take turns, as SQLite's writers do anyway.
 
     Parameters
     ----------
@@ -52,40 +53,38 @@ class SqliteSink:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
 
     def write(self, batches: Sequence[ScoredBatch]) -> None:
         """Store every reading; raises `SinkUnavailableError` where the file cannot be written."""
         rows = [row for batch in batches for row in _rows(batch)]
-        try:
-            connection = self._connection()
-            with connection:
-                connection.executemany(_UPSERT, rows)
-        except (sqlite3.Error, OSError) as error:
-            self._forget()
-            raise SinkUnavailableError(
-                self.name, str(error), "check the rights and the free space of DATA_DIR"
-            ) from error
+        with self._lock:
+            try:
+                self._connection = self._connection or open_scores(self._path)
+                with self._connection:
+                    self._connection.executemany(_UPSERT, rows)
+            except (sqlite3.Error, OSError) as error:
+                self._close()
+                raise SinkUnavailableError(
+                    self.name, str(error), "check the rights and the free space of DATA_DIR"
+                ) from error
 
-    def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, made on first use."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = open_scores(self._path)
-            self._local.connection = connection
-        return connection
+    def close(self) -> None:
+        """Let go of the file; the next write opens it again."""
+        with self._lock:
+            self._close()
 
-    def _forget(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            connection.close()
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
 def open_scores(path: Path) -> sqlite3.Connection:
     """Open the file of scores, and make it where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:
         # readers and a writer at once; NORMAL survives a killed process, which is what the
         # checkpoint behind it can repair too
