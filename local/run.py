@@ -29,7 +29,6 @@ from scoring.errors import ScoringError
 from scoring.registry import Registry
 from scoring.settings import SETTINGS, Settings, load_settings
 from scoring.storage import open_storage
-from training.estimators import FitOptions
 from training.fitting import fit
 
 _DEFAULT_FOLDER = Path(".local/run")
@@ -145,7 +144,7 @@ def _publish_model(source: RunSource, settings: Settings, console: Console) -> N
         artifact = fit(
             source.fit_on,
             source.features,
-            FitOptions(),
+            source.fit_options,
             name=settings.model_name,
             source=source.title,
         )

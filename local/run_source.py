@@ -13,6 +13,7 @@ from replay.feature_specs import load_features
 from replay.recordings import FloatArray, Recording, describe, read_recording, split_early
 from replay.sending import Message, Pace, as_fast_as_possible, recording_messages
 from replay.simulation import Simulation
+from training.estimators import FitOptions
 
 _FIT_SHARE = 0.3
 _STATIONS = 100
@@ -36,6 +37,7 @@ class RunSource:
         What it is, and which columns were chosen, for a person.
     features : tuple of str
     fit_on : ndarray of shape (n_readings, n_features), float64
+    fit_options : FitOptions
     messages : iterator of Message
         May be endless.
     total : int or None
@@ -49,6 +51,7 @@ class RunSource:
     said: str
     features: tuple[str, ...]
     fit_on: FloatArray
+    fit_options: FitOptions
     messages: Iterator[Message]
     total: int | None
     pace: Pace
@@ -78,6 +81,7 @@ def recorded_source(
         said=describe(recording.choice),
         features=recording.choice.features,
         fit_on=recording.X[early],
+        fit_options=FitOptions(),
         messages=recording_messages(recording, rest),
         total=len(rest),
         pace=as_fast_as_possible(),
@@ -120,6 +124,8 @@ def simulated_source() -> RunSource:
         said=f"features   {', '.join(history.choice.features)}",
         features=history.choice.features,
         fit_on=history.X,
+        # injected anomalies are on one feature of three: trees of 256 readings miss them
+        fit_options=FitOptions(max_samples=2048),
         messages=_live_messages(live, truth),
         total=None,
         pace=_when_it_happens(now_ns),

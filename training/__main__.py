@@ -64,6 +64,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         help="share of training readings beyond the threshold (default %(default)s)",
     )
     parser.add_argument("--n-estimators", type=int, default=defaults.n_estimators)
+    parser.add_argument("--max-samples", type=int, default=defaults.max_samples)
     parser.add_argument("--n-clusters", type=int, default=defaults.n_clusters)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--name", default="default", help="model name (default %(default)s)")
@@ -97,6 +98,7 @@ def _fit(options: argparse.Namespace) -> str:
         scaler=options.scaler,
         contamination=options.contamination,
         n_estimators=options.n_estimators,
+        max_samples=options.max_samples,
         n_clusters=options.n_clusters,
         seed=options.seed,
     )
