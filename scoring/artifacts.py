@@ -165,6 +165,8 @@ def _ready(
 ) -> LoadedModel:
     check_structure(bare.estimator, artifact=artifact)
     features = _features(bare, artifact)
+    if manifest is not None:
+        _check_order(features, tuple(manifest.features), artifact)
     _prepare(bare.estimator)
     scorer = choose_scorer(
         bare.estimator,
@@ -172,7 +174,7 @@ def _ready(
         anomaly_class=bare.anomaly_class,
         rule=manifest.anomalous if manifest else None,
     )
-    threshold, scale = _threshold(bare, scorer, manifest)
+    threshold, scale = _threshold(bare, scorer, manifest, artifact)
     score = checked(scorer, len(features))
     medians = _medians(manifest, bare.estimator, len(features))
     _self_test(score, features, medians, manifest.golden if manifest else None, artifact)
@@ -183,7 +185,7 @@ def _ready(
         estimator=bare.estimator,
         method=scorer.method,
         score=score,
-        rule=(manifest.anomalous if manifest else None) or scorer.rule,
+        rule=scorer.rule,
         threshold=threshold,
         threshold_scale=scale,
         calibration=_calibration(manifest),
@@ -205,13 +207,17 @@ def _features(bare: BareArtifact, artifact: str) -> tuple[str, ...]:
         )
     if not named:
         raise ArtifactRejectedError(artifact, "it does not say its features", "set FEATURE_KEYS")
-    if fitted and named != fitted and set(named) == set(fitted):
+    _check_order(named, fitted, artifact)
+    return named
+
+
+def _check_order(named: tuple[str, ...], fitted: tuple[str, ...], artifact: str) -> None:
+    if named != fitted and set(named) == set(fitted):
         raise ArtifactRejectedError(
             artifact,
             "its features are named in another order than it was fitted in",
             f"use the order {','.join(fitted)}",
         )
-    return named
 
 
 def _steps(estimator: Any) -> Iterator[Any]:
@@ -229,11 +235,11 @@ def _prepare(estimator: Any) -> None:
 
 
 def _threshold(
-    bare: BareArtifact, scorer: Scorer, manifest: Manifest | None
+    bare: BareArtifact, scorer: Scorer, manifest: Manifest | None, artifact: str
 ) -> tuple[float | None, str]:
     if manifest is not None and manifest.threshold is not None:
         return manifest.threshold, "manifest, as score"
-    return native_threshold(bare, scorer)
+    return native_threshold(bare, scorer, artifact=artifact)
 
 
 def _calibration(manifest: Manifest | None) -> Calibration | None:

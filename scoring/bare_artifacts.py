@@ -1,11 +1,11 @@
 """Unwraps model files as teams have them today: an estimator, or a dict around one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from scoring.errors import ArtifactRejectedError
-from scoring.scorer import Scorer, last_step
+from scoring.scorer import Scorer, last_step, own_offset
 
 _ESTIMATOR_KEYS = ("pipeline", "model", "clf")
 # An Isolation Forest's decision_function seldom leaves [-0.3, 0.3]; a threshold above that was
@@ -85,6 +85,8 @@ def _with_scaler(scaler: Any, estimator: Any) -> Any:
 def _features(value: Any, artifact: str) -> tuple[str, ...] | None:
     if value is None:
         return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ArtifactRejectedError(artifact, "its features are no list", "list their names")
     names = tuple(str(name) for name in value)
     if len(set(names)) < len(names) or "" in names:
         raise ArtifactRejectedError(artifact, "its features are not distinct names", "name each")
@@ -111,7 +113,9 @@ def _scale(value: Any, artifact: str) -> str | None:
     return None if value is None else str(value)
 
 
-def native_threshold(bare: BareArtifact, scorer: Scorer) -> tuple[float | None, str]:
+def native_threshold(
+    bare: BareArtifact, scorer: Scorer, *, artifact: str
+) -> tuple[float | None, str]:
     """Put a bare artifact's threshold on the scale of `score`.
 
     Returns
@@ -120,6 +124,11 @@ def native_threshold(bare: BareArtifact, scorer: Scorer) -> tuple[float | None, 
         The threshold; the family's own where the artifact has none.
     str
         Which scale was taken, for the load log and health.
+
+    Raises
+    ------
+    ArtifactRejectedError
+        If the estimator has no such scale.
     """
     if bare.threshold is None:
         return scorer.threshold, "estimator"
@@ -128,14 +137,20 @@ def native_threshold(bare: BareArtifact, scorer: Scorer) -> tuple[float | None, 
     if scale is None:
         forest = type(final).__name__ == "IsolationForest"
         scale = "-score_samples" if forest and bare.threshold > _LARGEST_DECISION else "score"
-    return _converted(bare.threshold, scale, scorer.method, final), f"artifact, as {scale}"
+    if scale in {"score", scorer.method}:
+        return bare.threshold, f"artifact, as {scale}"
+    if not hasattr(final, "offset_"):
+        raise ArtifactRejectedError(
+            artifact,
+            f"its threshold_scale is {scale!r}, and {type(final).__name__} has no such scale",
+            "give the threshold on the scale of score",
+        )
+    offset = own_offset(final)
+    return _converted(bare.threshold, scale, scorer.method, offset), f"artifact, as {scale}"
 
 
-def _converted(threshold: float, scale: str, method: str, final: Any) -> float:
+def _converted(threshold: float, scale: str, method: str, offset: float) -> float:
     """Convert by decision_function = score_samples - offset_."""
-    if scale in {"score", method}:
-        return threshold
-    offset = float(final.offset_)
     if scale == "decision_function":  # and the score is score_samples
         return threshold + offset
     samples = -threshold if scale == "-score_samples" else threshold

@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from scoring.artifacts import LoadedModel
@@ -143,8 +144,15 @@ class ModelCache:
         if incomplete and age > min(_MISSING_SECONDS, self._refresh_seconds):
             return self.refresh()
         if age > self._due_after and self._refreshing.acquire(blocking=False):
-            self._background(self._finish_refresh)
+            self._start_refresh()
         return self._snapshot
+
+    def _start_refresh(self) -> None:
+        try:
+            self._background(self._finish_refresh)
+        except RuntimeError as error:  # no thread to be had; the next batch tries again
+            self._refreshing.release()
+            _log.warning("models are not refreshed yet: %s", error)
 
     def refresh(self, *, at_most_every: float = 0.0) -> Snapshot:
         """Look for changes now and wait for the outcome.
@@ -172,7 +180,8 @@ class ModelCache:
                 states[name], model = self._check(name, before)
                 if model is not None:
                     models[name] = model
-            self._snapshot = Snapshot(models, states, self._clock())
+            frozen = MappingProxyType(models), MappingProxyType(states)
+            self._snapshot = Snapshot(*frozen, self._clock())
             self._due_after = self._next_interval()
         finally:
             self._refreshing.release()
@@ -202,7 +211,7 @@ class ModelCache:
         """Tell the source what is known, unless that should be looked at afresh."""
         waited = self._clock() - known.since
         again = known.state == "refused" and waited > self._refresh_seconds * _REFUSED_FACTOR
-        return None if again or known.state == "unreachable" else known.tag
+        return None if again or known.state in {"unreachable", "missing"} else known.tag
 
     def _problem(
         self, name: str, known: ModelState, look: "_Look", state: State, problem: str

@@ -68,12 +68,13 @@ def _from_number(value: float) -> int:
 
 
 def _from_text(text: str) -> int:
-    if len(text) > _LONGEST_TEXT:
+    # digits alone are a number in quotes; some of them would pass for dates of the year 1701
+    if len(text) > _LONGEST_TEXT or (len(text) > len("20260101") and text[:9].isdigit()):
         raise ValueError(text)
     moment = datetime.fromisoformat(text)
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     nanoseconds = 0
-    if len(text) > len("2026-01-01T00:00:00.000000"):
+    if len(text) > len("20260101T000000.000000"):
         beyond = _BEYOND_MICROSECONDS.search(text)
         nanoseconds = int(beyond[2].ljust(3, "0")) if beyond else 0
     return (moment - EPOCH) // _MICROSECOND * 1_000 + nanoseconds

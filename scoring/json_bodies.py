@@ -1,6 +1,7 @@
 """Splits one event body into JSON documents: an object, an array, or one object a line."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,10 +11,36 @@ from scoring.errors import ReadingRejectedError
 
 _decode = msgspec.json.Decoder().decode
 _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_scan_once = json.JSONDecoder().raw_decode
-# What the two parsers raise on bad input; json also raises ValueError for absurdly long numbers.
+# Python refuses to read longer integers; such a number is no finite float either.
+_LONGEST_INTEGER: Final = 4_000
+# What the two parsers raise on bad input.
 _BAD_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def _integer(digits: str) -> float:
+    if len(digits) > _LONGEST_INTEGER:
+        return -math.inf if digits.startswith("-") else math.inf
+    return int(digits)
+
+
+# Unlike the strict parser this one takes NaN and Infinity, so that a reading is told its fault.
+_lenient: Final = json.JSONDecoder(parse_int=_integer)
+
+
+class _ArrayBody:
+    """The bytes of an array, cut into elements when one of them is asked for."""
+
+    __slots__ = ("_body", "_elements")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._elements: list[msgspec.Raw] | None = None
+
+    def element(self, index: int) -> bytes:
+        if self._elements is None:
+            self._elements = _decode_raw_list(self._body)
+        return bytes(self._elements[index])
 
 
 class Document:
@@ -23,22 +50,22 @@ class Document:
     ----------
     value : object
         What the parser gave, or the error that it raised.
-    body : bytes
-        The whole event body.
+    body : bytes or array body
+        The document's own bytes, or those of the array it stands in.
     index : int
-        Position in the body's array; -1 where the body is the document.
+        Position in the array.
     """
 
-    __slots__ = ("_body", "_index", "_value")
+    __slots__ = ("_body", "_index", "value")
 
-    def __init__(self, value: Any, body: bytes, index: int = -1) -> None:
-        self._value = value
+    def __init__(self, value: Any, body: bytes | _ArrayBody, index: int = 0) -> None:
+        self.value = value
         self._body = body
         self._index = index
 
     def payload(self) -> dict[str, Any]:
         """Return the object; raises `ReadingRejectedError` where it is none."""
-        value = self._value
+        value = self.value
         if type(value) is dict:
             return value
         if isinstance(value, ReadingRejectedError):
@@ -47,13 +74,9 @@ class Document:
         raise ReadingRejectedError("not_an_object", f"expected a JSON object, not {found}")
 
     def raw(self) -> bytes:
-        """Return the document's own bytes; the whole body where they cannot be told apart."""
-        if self._index < 0:
-            return self._body
-        try:
-            return bytes(_decode_raw_list(self._body)[self._index])
-        except _BAD_JSON:
-            return self._body
+        """Return the document's own bytes."""
+        body = self._body
+        return body if isinstance(body, bytes) else body.element(self._index)
 
 
 def documents(body: bytes) -> Iterator[Document]:
@@ -63,52 +86,68 @@ def documents(body: bytes) -> Iterator[Document]:
     ----------
     body : bytes
         Any bytes. A reading that cannot be parsed costs none of its neighbours: lines stand
-        alone, and what precedes a fault in an array is kept.
+        alone, and what precedes a fault in the syntax of an array is kept.
     """
     try:
         value = _decode(body)
     except _BAD_JSON:
-        yield from _hard_documents(body)
+        yield from _hard_documents(body.removeprefix(_BYTE_ORDER_MARK))
         return
-    yield from _split(value, body)
-
-
-def _split(value: Any, body: bytes) -> Iterator[Document]:
     if type(value) is not list:
         yield Document(value, body)
     elif not value:
-        yield _rejection(body, "no_readings", "the array is empty")
+        yield _no_readings(body)
     else:
+        array = _ArrayBody(body)
         for index, item in enumerate(value):
-            yield Document(item, body, index)
+            yield Document(item, array, index)
 
 
-def _rejection(body: bytes, reason: str, message: str) -> Document:
-    return Document(ReadingRejectedError(reason, message), body)
+def _rejection(raw: bytes, reason: str, message: str) -> Document:
+    return Document(ReadingRejectedError(reason, message), raw)
 
 
-def _hard_documents(body: bytes) -> Iterator[Document]:
+def _no_readings(body: bytes) -> Document:
+    return _rejection(body, "no_readings", "the array is empty")
+
+
+def _hard_documents(body: bytes) -> list[Document]:
     """Split what the strict parser refused: NaN, lines, damage."""
     if not body.strip():
-        yield _rejection(body, "empty_body", "the event has no body")
-        return
+        return [_rejection(body, "empty_body", "the event has no body")]
+    whole = _document(body)
+    if type(whole.value) is list:
+        return _elements(body) or [_no_readings(body)]
+    if not isinstance(whole.value, ReadingRejectedError):
+        return [whole]
+    # damaged: whichever way of cutting it saves more readings
+    return max(_lines(body), _elements(body), key=_n_objects) or [whole]
+
+
+def _document(raw: bytes) -> Document:
     try:
-        text = body.removeprefix(_BYTE_ORDER_MARK).decode()
+        text = raw.decode()
+        value, end = _lenient.raw_decode(text, _past_space(text, 0))
+        _expect_end(text, end)
     except UnicodeDecodeError:
-        yield from _lines(body) or [_rejection(body, "not_utf8", "expected UTF-8 text")]
-        return
-    try:
-        value = json.loads(text)  # unlike the strict parser this takes NaN and Infinity
-    except RecursionError:
-        yield _rejection(body, "too_deep", "the JSON is nested too deeply")
-    except ValueError as error:
-        yield from _lines(body) or _array_start(text) or [_invalid(body, error)]
-    else:
-        yield from _split(value, body)
+        return _not_utf8(raw)
+    except (ValueError, RecursionError) as error:
+        return _broken(raw, error, "expected JSON")
+    return Document(value, raw)
 
 
-def _invalid(body: bytes, error: ValueError) -> Document:
-    return _rejection(body, "invalid_json", f"expected JSON: {error}"[:200])
+def _not_utf8(raw: bytes) -> Document:
+    return _rejection(raw, "not_utf8", "expected UTF-8 text")
+
+
+def _broken(raw: bytes, error: Exception, expected: str) -> Document:
+    if isinstance(error, RecursionError):
+        return _rejection(raw, "too_deep", "the JSON is nested too deeply")
+    return _rejection(raw, "invalid_json", f"{expected}: {error}"[:200])
+
+
+def _n_objects(found: list[Document]) -> int:
+    return sum(type(document.value) is dict for document in found)
 
 
 def _lines(body: bytes) -> list[Document]:
@@ -116,53 +155,60 @@ def _lines(body: bytes) -> list[Document]:
     lines = [line for line in body.splitlines() if line.strip()]
     if len(lines) < 2:  # noqa: PLR2004  # one line is no list of lines
         return []
-    found = [document for line in lines for document in _line(line)]
-    return found if any(_is_object(document) for document in found) else []
+    found = [_line(line) for line in lines]
+    return found if _n_objects(found) else []
 
 
-def _line(line: bytes) -> list[Document]:
+def _line(line: bytes) -> Document:
     try:
-        return [Document(_decode(line), line)]
+        return Document(_decode(line), line)
     except _BAD_JSON:
-        pass
-    try:
-        return [Document(json.loads(line.decode()), line)]
-    except UnicodeDecodeError:
-        return [_rejection(line, "not_utf8", "expected UTF-8 text")]
-    except RecursionError:
-        return [_rejection(line, "too_deep", "the JSON is nested too deeply")]
-    except ValueError as error:
-        return [_invalid(line, error)]
+        return _document(line)
 
 
-def _is_object(document: Document) -> bool:
-    try:
-        return bool(document.payload()) or True
-    except ReadingRejectedError:
-        return False
+def _elements(body: bytes) -> list[Document]:
+    """Read an array by element; what follows a fault in its syntax is one rejection.
 
-
-def _array_start(text: str) -> list[Document]:
-    """Keep the elements of an array that precede the fault in it."""
+    Bytes that are no UTF-8 are a fault of the element that holds them.
+    """
+    text = body.decode(errors="surrogateescape")
+    start = end = _past_space(text, 0)
+    if not text.startswith("[", start):
+        return []
     found: list[Document] = []
-    position = text.find("[")
-    if text[:position].strip() or position < 0:
-        return found
     try:
-        while text[position] in "[,":
-            position = _skip_space(text, position + 1)
-            value, end = _scan_once(text, position)
-            found.append(Document(value, text[position:end].encode()))
-            position = _skip_space(text, end)
-    except (ValueError, RecursionError, IndexError) as error:
+        while not found or text.startswith(",", end):
+            start = _past_space(text, end + 1)
+            value, stop = _lenient.raw_decode(text, start)
+            found.append(_element(value, text[start:stop]))
+            end = _past_space(text, stop)
+        _expect_closed(text, end)
+    except (ValueError, RecursionError) as error:
         if found:
-            message = f"the array breaks off here: {error}"[:200]
-            rest = text[position:].encode()
-            found.append(_rejection(rest, "invalid_json", message))
+            rest = text[max(start, end) :].encode(errors="surrogateescape")
+            found.append(_broken(rest, error, "the array breaks off here"))
     return found
 
 
-def _skip_space(text: str, position: int) -> int:
-    while text[position] in " \t\r\n":
+def _element(value: Any, piece: str) -> Document:
+    try:
+        return Document(value, piece.encode())
+    except UnicodeEncodeError:
+        return _not_utf8(piece.encode(errors="surrogateescape"))
+
+
+def _expect_closed(text: str, position: int) -> None:
+    if not text.startswith("]", position):
+        raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
+    _expect_end(text, position + 1)
+
+
+def _expect_end(text: str, position: int) -> None:
+    if _past_space(text, position) < len(text):
+        raise json.JSONDecodeError("Extra data", text, position)
+
+
+def _past_space(text: str, position: int) -> int:
+    while position < len(text) and text[position] in " \t\r\n":
         position += 1
     return position

@@ -69,7 +69,8 @@ def score_batch(batch: EventBatch, snapshot: Snapshot, policy: Policy) -> Outcom
         if name is None:
             rejected += [_no_route(readings, row) for row in rows]
         elif rows:
-            one, turned_away = _score_rows(batch, readings, rows, snapshot.get(name), policy)
+            with np.errstate(all="ignore"):  # overflow shows as a refusal, or a score not finite
+                one, turned_away = _score_rows(batch, readings, rows, snapshot.get(name), policy)
             rejected += turned_away
             if len(one):
                 scored.append(one)
@@ -109,11 +110,10 @@ def _score(
     """Score rows; those that the estimator cannot take are told apart from their neighbours."""
     if not len(X):
         return np.empty(0), []
-    with np.errstate(all="ignore"):  # an overflow shows as a refusal, or a score not finite
-        try:
-            score = model.score(X)
-        except ValueError:  # such as a value too large for float32: find the rows at fault
-            return _score_apart(model, X)
+    try:
+        score = model.score(X)
+    except ValueError:  # such as a value too large for float32: find the rows at fault
+        return _score_apart(model, X)
     return score, _not_finite(score)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from scoring.artifacts import LoadedModel, load_bare, load_published
 from scoring.errors import ArtifactRejectedError
 from scoring.manifest import Manifest, read_manifest
-from scoring.settings import is_model_name
+from scoring.names import is_model_name
 from scoring.storage import ConditionNotMetError, Container, NotRead, Stored
 
 CURRENT = "current.json"
@@ -198,7 +198,8 @@ class BareFile:
     def fetch(self, name: str, known_tag: str | None) -> Fetched | NotRead:
         """Look whether the file or the manifest beside it changed; see `ModelSource.fetch`."""
         known_file, _, known_beside = (known_tag or "").partition("|")
-        beside = self._container.get(beside_path(self._path), known_etag=known_beside or None)
+        known = None if known_beside in {"", _NO_ETAG} else known_beside
+        beside = self._container.get(beside_path(self._path), known_etag=known)
         if beside is NotRead.UNCHANGED or (beside is NotRead.MISSING and known_beside == _NO_ETAG):
             file = self._container.get(self._path, known_etag=known_file or None)
             if isinstance(file, NotRead):

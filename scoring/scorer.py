@@ -107,7 +107,12 @@ def _local_outlier_factor(estimator: Any, final: Any, artifact: str) -> Scorer:
             "LocalOutlierFactor was fitted with novelty=False and cannot score new readings",
             "fit it again with novelty=True",
         )
-    return Scorer("score_samples", _flat(estimator.score_samples), "below", float(final.offset_))
+    return Scorer("score_samples", _flat(estimator.score_samples), "below", own_offset(final))
+
+
+def own_offset(final: Any) -> float:
+    """Return what a detector takes off `score_samples` to decide; an SVM keeps it in an array."""
+    return float(np.asarray(final.offset_, np.float64).reshape(1)[0])
 
 
 def _classifier(estimator: Any, final: Any, artifact: str, anomaly_class: Any) -> Scorer:

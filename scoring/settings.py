@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from scoring.errors import SettingsError
+from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
 
 Where = Literal["local", "azure", "both"]
-MODEL_NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
 _T = TypeVar("_T")
+_N = TypeVar("_N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,9 @@ class _Reader:
         return tuple(part for part in found if part)
 
 
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = float(text)
+def _between(number: Callable[[str], _N], least: _N, most: _N) -> Callable[[str], _N]:
+    def parse(text: str) -> _N:
+        value = number(text)
         if not least <= value <= most:
             raise ValueError(text)
         return value
@@ -176,11 +177,6 @@ def _chosen(choices: Mapping[str, _T], text: str) -> _T:
     return choices[text.lower()]
 
 
-def is_model_name(text: str) -> bool:
-    """Tell whether `text` may name a model or a version: never a way out of its folder."""
-    return MODEL_NAME_PATTERN.fullmatch(text) is not None and text.strip(".") != ""
-
-
 def _model_name(reader: _Reader) -> str:
     name = reader.required("MODEL_NAME")
     if not is_model_name(name):
@@ -192,17 +188,22 @@ def _model_routes(reader: _Reader) -> tuple[tuple[str, str], ...]:
     pairs = [part.rpartition("=") for part in reader.names("MODEL_ROUTES")]
     routes = tuple((pattern.strip(), name.strip()) for pattern, _, name in pairs)
     if any(not pattern or not is_model_name(name) for pattern, name in routes):
-        reader.problem(
-            "MODEL_ROUTES: set pattern=model pairs separated by commas, such as pump-*=vibration"
-        )
+        reader.problem("MODEL_ROUTES: set pattern=model pairs by comma, such as pump-*=vibration")
     if routes and reader.text("MODEL_FILE_PATH"):
         reader.problem("MODEL_ROUTES: needs the registry layout; unset MODEL_FILE_PATH or this")
     return routes
 
 
+def _container_name(reader: _Reader) -> str:
+    name = reader.required("MODEL_CONTAINER_NAME")
+    if not is_container_name(name):
+        reader.problem("MODEL_CONTAINER_NAME: use 3 to 63 of a-z, 0-9 and single hyphens")
+    return name
+
+
 def _model_file_path(reader: _Reader) -> str | None:
     path = reader.text("MODEL_FILE_PATH")
-    if path is not None and (path.startswith("/") or ".." in path.split("/") or "\\" in path):
+    if path is not None and not is_plain_path(path):
         reader.problem("MODEL_FILE_PATH: set a path inside the container, such as iforest.joblib")
     return path
 
@@ -229,6 +230,8 @@ def _influxdb(reader: _Reader) -> InfluxSettings | None:
 def _check_storage(reader: _Reader, *, on_azure: bool) -> None:
     account = reader.text("STORAGE_ACCOUNT_NAME")
     by_key = reader.text("STORAGE_CONNECTION_STRING")
+    if account and not is_account_name(account):
+        reader.problem("STORAGE_ACCOUNT_NAME: set the bare name, 3 to 24 letters and digits")
     if account and by_key:
         reader.problem("STORAGE_ACCOUNT_NAME: set this or STORAGE_CONNECTION_STRING, not both")
     if on_azure and not account and not by_key:
@@ -271,7 +274,7 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
         storage_account_name=reader.text("STORAGE_ACCOUNT_NAME"),
         storage_connection_string=reader.text("STORAGE_CONNECTION_STRING"),
         data_dir=Path(reader.required("DATA_DIR")),
-        model_container_name=reader.required("MODEL_CONTAINER_NAME"),
+        model_container_name=_container_name(reader),
         model_file_path=_model_file_path(reader),
         model_name=_model_name(reader),
         model_routes=_model_routes(reader),
@@ -281,10 +284,12 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
         missing_features=choose("MISSING_FEATURES", _missing_features, "reject or median"),
         time_tie_break=choose("TIME_TIE_BREAK", _time_tie_break, "none or sequence"),
         model_refresh_seconds=choose(
-            "MODEL_REFRESH_SECONDS", _number(0.1, 86_400), "a number of seconds from 0.1 to 86400"
+            "MODEL_REFRESH_SECONDS",
+            _between(float, 0.1, 86_400.0),
+            "a number of seconds from 0.1 to 86400",
         ),
-        attribution_max_readings=int(
-            choose("ATTRIBUTION_MAX_READINGS", _number(0, 100_000), "a whole number from 0")
+        attribution_max_readings=choose(
+            "ATTRIBUTION_MAX_READINGS", _between(int, 0, 100_000), "a whole number from 0 to 100000"
         ),
         influxdb=_influxdb(reader),
         instance=_instance(environ),

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 _WRITE_EVERY = timedelta(seconds=15)
 # Eight missed writes: the process is gone, or nothing arrives.
 FRESH_FOR = timedelta(minutes=2)
+# What is older is not even read; storage dates files by a clock of its own, in whole seconds.
+_NOT_READ_AFTER = 2 * FRESH_FOR
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +107,7 @@ class StatusBoard:
         """Read the records younger than two minutes."""
         now = self._clock()
         for entry in self._container.list():
-            if now - entry.modified.astimezone(UTC) > FRESH_FOR:
+            if now - entry.modified.astimezone(UTC) > _NOT_READ_AFTER:
                 continue
             found = self._container.get(entry.path)
             record = _decode(found.data, entry.path) if isinstance(found, Stored) else None

@@ -93,16 +93,14 @@ def anomaly_scores(calibration: Calibration, anomalousness: FloatArray) -> Float
         it goes on from (n - 1) / n towards 1 with the fitted exponential tail.
     """
     points, n = calibration.points, calibration.n_readings
-    if len(points) > 1:
-        shares = np.linspace(0.0, 1.0, len(points))
-        # ties: the share that is *less* anomalous is the first of equal points
-        first = np.searchsorted(points, points, side="left")
-        share = np.interp(anomalousness, points, shares[first])
-    else:
-        share = np.zeros_like(anomalousness)
-    highest = (n - 1) / n
+    shares = np.linspace(0.0, (n - 1) / n, len(points))
+    # ties: a reading equal to several is above those before the first, one just above them all
+    first = np.minimum(np.searchsorted(points, anomalousness, side="left"), len(points) - 1)
+    share = np.where(
+        points[first] == anomalousness, shares[first], np.interp(anomalousness, points, shares)
+    )
     beyond = anomalousness - points[-1]
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         rest = np.exp(-beyond / calibration.tail_scale) / n
     tail = 1.0 - np.where(beyond > 0, np.nan_to_num(rest, nan=0.0), 1.0 / n)
-    return np.where(beyond > 0, tail, np.minimum(share, highest))
+    return np.where(beyond > 0, tail, share)

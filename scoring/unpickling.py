@@ -7,7 +7,7 @@ at hand; what may be made is made by `scoring.building_blocks`.
 import _compat_pickle
 import importlib
 import io
-import pickle
+import pickle  # noqa: TID251 - the reader itself
 from collections.abc import Callable
 from typing import Any, Final
 

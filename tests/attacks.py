@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ CALLS: dict[str, Any] = {
     "builtins.eval": lambda marker: Made(eval, (_make_file(marker),)),
     "builtins.exec": lambda marker: Made(exec, (_make_file(marker),)),
     "builtins.getattr": lambda marker: Made(Made(getattr, (marker, "touch")), ()),
-    "_io.open": lambda marker: Made(open, (str(marker), "w")),
+    "shutil.copyfile": lambda marker: Made(shutil.copyfile, (__file__, str(marker))),
     "importlib.import_module": lambda marker: Made(
         importlib.import_module, (f"os{marker.suffix}",)
     ),
@@ -70,6 +71,7 @@ LEAVING_A_MARK = (
     "builtins.eval",
     "builtins.exec",
     "builtins.getattr",
+    "shutil.copyfile",
     "numpy.testing._private.utils.runstring",
     "numpy.f2py.crackfortran.myeval",
 )

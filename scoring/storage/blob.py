@@ -18,8 +18,18 @@ from scoring.storage.contract import (
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
 
-# A batch waits for these calls, and a retry policy stands behind it: fail within a minute.
-_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
+# A batch may wait for these calls, and a retry policy stands behind it: fail within a minute.
+# The library's own pauses between attempts would be 15 s and more.
+_TIMEOUTS: dict[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 15,
+    "retry_total": 2,
+    "initial_backoff": 1,
+    "increment_base": 1,
+    "random_jitter_range": 1,
+}
+# An error's text goes on with request ids, line by line.
+_LONGEST_TEXT = 200
 
 
 class BlobStorage:
@@ -87,7 +97,8 @@ class BlobContainer:
             yield
         except (AzureError, ValueError) as error:  # ValueError: the connection string is malformed
             code = getattr(error, "error_code", None) or type(error).__name__
-            raise StorageUnavailableError(self.name, path, str(code)) from error
+            text = str(error).split("\n", 1)[0][:_LONGEST_TEXT]
+            raise StorageUnavailableError(self.name, path, f"{code}: {text}") from error
 
     def get(self, path: str, *, known_etag: str | None = None) -> Stored | NotRead:
         """Read a blob; see `Container.get`."""
@@ -124,10 +135,10 @@ class BlobContainer:
         condition: dict[str, Any] = {}
         if if_etag is not None:
             condition = {"etag": if_etag, "match_condition": MatchConditions.IfNotModified}
-        upload = partial(
-            self._blob(path).upload_blob, data, overwrite=not only_if_absent, **condition
-        )
         with self._errors(path):
+            upload = partial(
+                self._blob(path).upload_blob, data, overwrite=not only_if_absent, **condition
+            )
             try:
                 try:
                     return str(upload()["etag"])

@@ -1,6 +1,5 @@
 """What a store of named bytes promises, whichever it is."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from scoring.errors import ScoringError
-
-_SEGMENT = re.compile(r"[A-Za-z0-9$ ()+,;=@_.-]{1,255}")
+from scoring.names import is_plain_path
 
 
 class NotRead(Enum):
@@ -87,7 +85,6 @@ class Storage(Protocol):
 
 def checked_path(container: str, path: str) -> str:
     """Return `path` where it stays inside its container; raises `UnsafePathError`."""
-    parts = path.split("/")
-    if not all(_SEGMENT.fullmatch(part) and part.strip(". ") for part in parts):
+    if not is_plain_path(path):
         raise UnsafePathError(container, path)
     return path

@@ -17,6 +17,10 @@ from scoring.storage.contract import (
     checked_path,
 )
 
+# Names that a put needs beside its files; a listing leaves them out.
+_UNFINISHED = ".writing-"
+_LOCK = ".lock"
+
 
 class FolderStorage:
     """Containers as folders below one root."""
@@ -81,7 +85,7 @@ class FolderContainer:
                 temporary.unlink(missing_ok=True)
 
     def _write_temporary(self, target: Path, data: bytes) -> Path:
-        descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -109,9 +113,9 @@ class FolderContainer:
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """List files; see `Container.list`."""
         with self._errors(prefix):
-            for file in sorted(self._root.rglob("*")):
-                path = file.relative_to(self._root).as_posix()
-                if path.startswith(prefix) and not file.name.startswith("."):
+            found = {file.relative_to(self._root).as_posix(): file for file in self._files()}
+            for path, file in sorted(found.items()):
+                if path.startswith(prefix):
                     with contextlib.suppress(FileNotFoundError):
                         if not file.is_dir():
                             stat = file.stat()
@@ -119,10 +123,18 @@ class FolderContainer:
                                 path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
                             )
 
+    def _files(self) -> Iterator[Path]:
+        """Give every file that a put has finished."""
+        for file in self._root.rglob("*"):
+            if not file.name.startswith(_UNFINISHED) and file.name != _LOCK:
+                yield file
+
     def delete(self, path: str) -> None:
         """Delete a file; see `Container.delete`."""
-        with self._errors(path):
-            self._path(path).unlink(missing_ok=True)
+        target = self._path(path)
+        with self._errors(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if not target.is_dir():
+                target.unlink()
 
 
 def _folder_etag(stat: os.stat_result) -> str:
@@ -136,6 +148,6 @@ def _process_lock(root: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with (root / ".lock").open("w") as file:
+    with (root / _LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,231 @@
+"""Tests of scoring.delivery: nothing lost, whatever fails."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scoring.cache import Snapshot
+from scoring.delivery import Delivery
+from scoring.errors import ModelUnavailableError, SinkUnavailableError, StorageUnavailableError
+from scoring.events import EventBatch
+from scoring.features import FloatArray
+from scoring.scored import ScoredBatch
+from tests.deployments import Deployment, deployed
+from tests.event_batches import body, event_batch
+from tests.small_models import publish, small_model
+
+
+class ListSink:
+    """Keeps what is written; fails first with each of `errors` in turn."""
+
+    def __init__(self, name: str = "list", errors: Sequence[Exception] = ()) -> None:
+        self.name = name
+        self.written: list[ScoredBatch] = []
+        self._errors = list(errors)
+
+    def write(self, batches: Sequence[ScoredBatch]) -> None:
+        """Keep the batches."""
+        if self._errors:
+            raise self._errors.pop(0)
+        self.written += batches
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Deployment]:
+    """Build an app without any model yet."""
+    with deployed(tmp_path, MODEL_REFRESH_SECONDS="0.1") as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def ready(empty: Deployment) -> Deployment:
+    """Build an app with a model."""
+    publish(empty.models, small_model())
+    return empty
+
+
+def batch_for(deployment: Deployment, bodies: Sequence[bytes], first: int = 0) -> EventBatch:
+    """Make a batch on the deployment's own hub."""
+    return event_batch(bodies, hub=deployment.hub, first=first)
+
+
+def with_sinks(deployment: Deployment, *sinks: ListSink) -> Delivery:
+    """Deliver to these sinks instead."""
+    return replace(deployment.app.delivery, sinks=sinks)
+
+
+def with_broken_model(delivery: Delivery, break_it: Callable[[FloatArray], FloatArray]) -> None:
+    """Let the model in use fail as no model should."""
+    snapshot = delivery.cache.snapshot()
+    models = {name: replace(model, score=break_it) for name, model in snapshot.models.items()}
+    delivery.cache._snapshot = Snapshot(models, snapshot.states, snapshot.checked_at)
+
+
+BODIES = [body(0), b"not JSON", b"[%b,%b]" % (body(1), body(2)), b"\xff"]
+
+
+def test_a_bug_in_scoring_sends_the_raw_events_to_the_dead_letters(ready: Deployment) -> None:
+    """Every event is kept whole with reason `internal`, and the partition goes on."""
+
+    def broken(X: FloatArray) -> FloatArray:
+        raise TypeError("a bug")
+
+    delivery = ready.app.delivery
+    with_broken_model(delivery, broken)
+    counts = delivery.deliver(batch_for(ready, BODIES))
+    assert [letter.raw_bytes() for letter in ready.letters()] == BODIES
+    assert {(letter.reason, letter.message) for letter in ready.letters()} == {
+        ("internal", "TypeError: a bug")
+    }
+    assert (counts.received, dict(counts.rejected), counts.unaccounted()) == (4, {"internal": 4}, 0)
+
+
+def test_the_batch_after_a_bug_is_scored(ready: Deployment) -> None:
+    """A bug that one batch meets costs only this one."""
+
+    def broken(X: FloatArray) -> FloatArray:
+        raise TypeError("a bug")
+
+    delivery = ready.app.delivery
+    good = delivery.cache.snapshot()
+    with_broken_model(delivery, broken)
+    delivery.deliver(batch_for(ready, [body(0)]))
+    delivery.cache._snapshot = good
+    assert delivery.deliver(batch_for(ready, [body(1)], first=1)).scored == 1
+    assert [row["sequence_number"] for row in ready.rows()] == [1]
+
+
+def test_a_bug_in_a_sink_sends_the_raw_events_to_the_dead_letters(ready: Deployment) -> None:
+    """Then the next batch is stored."""
+    sink = ListSink(errors=[TypeError("a bug")])
+    delivery = with_sinks(ready, sink)
+    counts = delivery.deliver(batch_for(ready, [body(0)]))
+    assert dict(counts.rejected) == {"internal": 1}
+    assert [letter.raw_bytes() for letter in ready.letters()] == [body(0)]
+    assert delivery.deliver(batch_for(ready, [body(1)], first=1)).scored == 1
+    assert sum(map(len, sink.written)) == 1
+
+
+def test_an_event_whose_first_reading_was_rejected_is_kept_whole_besides(ready: Deployment) -> None:
+    """Its other readings stand only in the whole event."""
+    event = b"[1,%b]" % body(1)
+    with_sinks(ready, ListSink(errors=[TypeError("a bug")])).deliver(batch_for(ready, [event]))
+    kept = {letter.reason: letter.raw_bytes() for letter in ready.letters()}
+    assert kept == {"not_an_object": b"1", "internal": event}
+
+
+def test_a_sink_that_is_down_keeps_the_batch(ready: Deployment) -> None:
+    """It raises, every event counts as held, and the same batch is scored later."""
+    sink = ListSink(errors=[SinkUnavailableError("list", "down", "start it")])
+    delivery = with_sinks(ready, sink)
+    batch = batch_for(ready, [body(0), body(1)])
+    with pytest.raises(SinkUnavailableError):
+        delivery.deliver(batch)
+    assert delivery.ledger.totals()["held"] == 2
+    assert delivery.sink_states["list"] == "failing"
+    assert delivery.deliver(batch).scored == 2
+    assert delivery.sink_states["list"] == "ok"
+
+
+def test_one_sink_being_down_does_not_keep_the_others_from_their_part(ready: Deployment) -> None:
+    """Their writes are repeatable, so the next try does no harm."""
+    down = ListSink("down", [SinkUnavailableError("down", "down", "start it")])
+    other = ListSink("other")
+    with pytest.raises(SinkUnavailableError):
+        with_sinks(ready, down, other).deliver(batch_for(ready, [body(0)]))
+    assert sum(map(len, other.written)) == 1
+
+
+def test_dead_letters_that_cannot_be_written_keep_the_batch(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rejected reading is never let go, and nothing is scored that comes again anyway."""
+    delivery = with_sinks(ready, sink := ListSink())
+    batch = batch_for(ready, [body(0), b"not JSON"])
+    with monkeypatch.context() as patch:
+        full = StorageUnavailableError("dead-letter", "", "No space left on device")
+
+        def refuse(*_: object, **__: object) -> None:
+            raise full
+
+        patch.setattr("scoring.storage.folder.FolderContainer.put", refuse)
+        with pytest.raises(StorageUnavailableError):
+            delivery.deliver(batch)
+    assert sink.written == []
+    assert delivery.deliver(batch).scored == 1
+    assert len(ready.letters()) == 1
+
+
+def test_without_a_model_the_batch_is_kept_until_there_is_one(empty: Deployment) -> None:
+    """The same batch is scored after the first publication."""
+    delivery = empty.app.delivery
+    batch = batch_for(empty, [body(0), b"not JSON"])
+    with pytest.raises(ModelUnavailableError, match="python -m training publish"):
+        delivery.deliver(batch)
+    assert empty.letters() == []
+    publish(empty.models, small_model())
+    delivery.cache.refresh()
+    counts = delivery.deliver(batch)
+    assert (counts.scored, counts.received) == (1, 2)
+
+
+def test_a_batch_delivered_again_adds_nothing(ready: Deployment) -> None:
+    """Neither a row nor a dead letter."""
+    batch = batch_for(ready, BODIES)
+    ready.app.delivery.deliver(batch)
+    rows, letters = ready.rows(), ready.letters()
+    ready.app.delivery.deliver(batch)
+    assert ready.rows() == rows
+    assert ready.letters() == letters
+
+
+def test_received_is_scored_rejected_or_held_whatever_happened(ready: Deployment) -> None:
+    """Over good batches, bad ones, a store that was down and a bug."""
+    errors = [SinkUnavailableError("list", "down", "start it"), TypeError("a bug")]
+    delivery = with_sinks(ready, ListSink(errors=errors))
+    with pytest.raises(SinkUnavailableError):
+        delivery.deliver(batch_for(ready, BODIES))
+    delivery.deliver(batch_for(ready, BODIES))
+    delivery.deliver(batch_for(ready, BODIES))
+    totals, rejected = delivery.ledger.totals(), delivery.ledger.rejected()
+    assert totals["received"] == totals["scored"] + sum(rejected.values()) + totals["held"]
+    assert totals["unaccounted"] == 0
+    assert rejected == {"internal": 4, "invalid_json": 1, "not_utf8": 1}
+
+
+def test_different_readings_of_one_identity_are_counted_and_warned_about(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clocks too coarse: the store keeps the last one, and the log says what helps."""
+    bodies = [body(1), body(2, timestamp=0), body(3, timestamp=0)]
+    counts = ready.app.delivery.deliver(batch_for(ready, bodies))
+    assert (counts.collided, counts.scored, len(ready.rows())) == (1, 3, 2)
+    assert "TIME_TIE_BREAK=sequence" in caplog.text
+
+
+def test_a_batch_logs_one_line_and_one_for_each_kind_of_problem(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing for a reading: a log grows with batches, not with events."""
+    delivery = ready.app.delivery
+    delivery.cache.refresh()
+    caplog.set_level("INFO")
+    caplog.clear()
+    delivery.deliver(batch_for(ready, [b"x"] * 50 + [b""] * 50 + [body(0)]))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert "received=101 scored=1 rejected=100 held=0" in lines[0]
+    assert sorted(lines[1:]) == [
+        "rejected 50 readings: empty_body",
+        "rejected 50 readings: invalid_json",
+    ]
+
+
+def test_anomalies_are_counted(ready: Deployment) -> None:
+    """As the stored rows say."""
+    bodies = [body(0), body(1, temperature=90, vibration=9, pressure=90)]
+    counts = ready.app.delivery.deliver(batch_for(ready, bodies))
+    assert counts.anomalies == 1
+    assert [row["is_anomaly"] for row in ready.rows()] == [0, 1]

@@ -1,0 +1,130 @@
+"""Tests of scoring.status: what one scorer process tells the others."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from scoring.errors import StorageUnavailableError
+from scoring.ledger import BatchCounts, Ledger
+from scoring.status import ModelStatus, StatusBoard, StatusRecord
+from scoring.storage import BlobStorage, Container, FolderStorage, Stored
+
+MODELS = {"default": ModelStatus(state="ready", version="v1")}
+
+
+class Clock:
+    """A clock that is moved by hand; it begins now, because storage dates files by itself."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        """Move on."""
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(params=["folder", "azurite"])
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
+    """Return an empty container of each kind."""
+    if request.param == "folder":
+        yield FolderStorage(tmp_path).container("status")
+        return
+    text = request.getfixturevalue("azurite").connection_string
+    storage = BlobStorage(connection_string=text)
+    yield storage.container(f"status-{uuid4().hex}")
+    storage.service().close()
+
+
+def ledger(scored: int = 1) -> Ledger:
+    """Return totals of one batch."""
+    totals = Ledger()
+    totals.add(BatchCounts(scored + 2, scored, rejected={"not_utf8": 2}, lag_ms=[5.0, 7.25]))
+    return totals
+
+
+def records(container: Container, clock: Clock) -> dict[str, StatusRecord]:
+    """Read the fresh records as another process does."""
+    board = StatusBoard(container, "reader", clock)
+    return {record.instance: record for record in board.fresh_records()}
+
+
+def test_a_record_says_what_its_process_did(container: Container) -> None:
+    """Counts, reasons, lag, models and sinks, under the instance's name."""
+    clock = Clock()
+    board = StatusBoard(container, "host-1", clock)
+    board.batch_ended(ledger(), MODELS, {"sqlite": "ok"})
+    assert [entry.path for entry in container.list()] == ["host-1.json"]
+    record = records(container, clock)["host-1"]
+    assert record.counts["scored"] == 1
+    assert record.rejected == {"not_utf8": 2}
+    assert (record.lag_p50_ms, record.lag_max_ms) == (7.2, 7.2)
+    assert (record.models, record.sinks) == (MODELS, {"sqlite": "ok"})
+    assert record.last_batch_time == clock.now
+
+
+def test_a_record_is_written_at_most_every_15_seconds(container: Container) -> None:
+    """However many batches end in between."""
+    clock = Clock()
+    board = StatusBoard(container, "host-1", clock)
+    for seconds, expected in ((0, 1), (14.9, 1), (0.1, 3), (14.9, 3), (0.2, 5)):
+        clock.move(seconds)
+        board.batch_ended(ledger(expected), MODELS, {})
+        assert records(container, clock)["host-1"].counts["scored"] == expected
+
+
+def test_records_of_all_processes_are_joined_while_they_are_fresh(container: Container) -> None:
+    """Two minutes; a process that ended or idles longer is not counted."""
+    clock = Clock()
+    StatusBoard(container, "host-1", clock).batch_ended(ledger(), MODELS, {})
+    clock.move(100)
+    StatusBoard(container, "host-2", clock).batch_ended(ledger(), MODELS, {})
+    clock.move(20)
+    assert records(container, clock).keys() == {"host-1", "host-2"}
+    clock.move(1)
+    assert records(container, clock).keys() == {"host-2"}
+
+
+def test_a_record_that_cannot_be_written_costs_no_batch(
+    container: Container, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said in the log, and tried again 15 seconds later."""
+    clock = Clock()
+    board = StatusBoard(container, "host-1", clock)
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise StorageUnavailableError("status", "host-1.json", "down")
+
+        patch.setattr(type(container), "put", refuse)
+        board.batch_ended(ledger(), MODELS, {})
+    assert "status record not written" in caplog.text
+    clock.move(15)
+    board.batch_ended(ledger(), MODELS, {})
+    assert records(container, clock).keys() == {"host-1"}
+
+
+def test_a_record_of_another_release_is_left_out(container: Container) -> None:
+    """During a deployment there are such; health must not fail over them."""
+    clock = Clock()
+    StatusBoard(container, "host-1", clock).batch_ended(ledger(), MODELS, {})
+    container.put("host-2.json", b'{"instance": "host-2"}')
+    container.put("host-3.json", b"half a rec")
+    assert records(container, clock).keys() == {"host-1"}
+
+
+def test_a_field_of_a_later_release_does_no_harm(container: Container) -> None:
+    """What a reader does not know it ignores."""
+    clock = Clock()
+    StatusBoard(container, "host-1", clock).batch_ended(ledger(), MODELS, {})
+    found = container.get("host-1.json")
+    assert isinstance(found, Stored)
+    container.put("host-1.json", msgspec.json.encode(msgspec.json.decode(found.data) | {"new": 1}))
+    assert records(container, clock).keys() == {"host-1"}
