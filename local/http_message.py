@@ -1,6 +1,6 @@
 """An HTTP request and its answer, apart from any server or framework."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,8 @@ class Answer:
     body: bytes = b""
 
 
-def error_answer(status: int, code: str, message: str, details: object = None) -> Answer:
+def error_answer(status: int, code: str, message: str, details: Sequence[str] = ()) -> Answer:
     """Return an error in the one shape that every error of this project has."""
-    error: dict[str, Any] = {"code": code, "message": message, "details": details}
+    error: dict[str, Any] = {"code": code, "message": message, "details": list(details)}
     body = msgspec.json.encode({"error": error})
     return Answer(status, (("Content-Type", "application/json"),), body)
