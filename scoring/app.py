@@ -98,7 +98,11 @@ def _now() -> datetime:
 
 def _model_source(settings: Settings, storage: Storage) -> ModelSource:
     container = storage.container(settings.model_container_name)
-    options = LoadOptions(settings.trusted_model_types, settings.feature_keys)
+    options = LoadOptions(
+        settings.trusted_model_types,
+        settings.feature_keys,
+        needs_medians=settings.missing_features == "median",
+    )
     if settings.model_file_path:
         return BareFile(container, settings.model_file_path, options)
     return Registry(container, options)

@@ -64,7 +64,12 @@ class LoadedModel:
 
 
 def load_published(
-    data: bytes, manifest: Manifest, *, trusted: frozenset[str], feature_keys: Sequence[str] | None
+    data: bytes,
+    manifest: Manifest,
+    *,
+    trusted: frozenset[str],
+    feature_keys: Sequence[str] | None,
+    needs_medians: bool = False,
 ) -> LoadedModel:
     """Open a model file of the registry layout and hold it against its manifest.
 
@@ -77,6 +82,8 @@ def load_published(
         Class names from `TRUSTED_MODEL_TYPES`.
     feature_keys : sequence of str, optional
         From `FEATURE_KEYS`; goes before the manifest.
+    needs_medians : bool
+        Whether missing features are to be filled with them.
 
     Raises
     ------
@@ -92,7 +99,8 @@ def load_published(
     )
     if manifest.anomaly_class is not None:
         bare = replace(bare, anomaly_class=manifest.anomaly_class)
-    return _ready(bare, manifest.name, manifest.version, artifact, notes, manifest)
+    model = _ready(bare, manifest.name, manifest.version, artifact, notes, manifest)
+    return _with_medians(model, artifact) if needs_medians else model
 
 
 def load_bare(
@@ -102,6 +110,7 @@ def load_bare(
     name: str,
     trusted: frozenset[str],
     feature_keys: Sequence[str] | None,
+    needs_medians: bool = False,
     beside: Manifest | None = None,
 ) -> LoadedModel:
     """Open a bare artifact; its version is the start of its SHA-256.
@@ -113,7 +122,7 @@ def load_bare(
         Where it lies in its container.
     name : str
         From `MODEL_NAME`.
-    trusted, feature_keys
+    trusted, feature_keys, needs_medians
         As for `load_published`.
     beside : Manifest, optional
         What `python -m training calibrate` wrote beside the file; ignored, with a note, where
@@ -134,7 +143,20 @@ def load_bare(
     bare = unwrap(content, artifact=path)
     chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
     bare = replace(bare, features=tuple(chosen) if chosen else None)
-    return _ready(bare, name, version, path, notes, beside)
+    if beside is not None and beside.anomaly_class is not None:
+        bare = replace(bare, anomaly_class=beside.anomaly_class)
+    model = _ready(bare, name, version, path, notes, beside)
+    return _with_medians(model, path) if needs_medians else model
+
+
+def _with_medians(model: LoadedModel, artifact: str) -> LoadedModel:
+    if model.medians is None:
+        raise ArtifactRejectedError(
+            artifact,
+            "it has no training medians, and MISSING_FEATURES=median fills with them",
+            "run python -m training calibrate, or set MISSING_FEATURES=reject",
+        )
+    return model
 
 
 def _check_hash(data: bytes, manifest: Manifest, artifact: str) -> None:

@@ -63,6 +63,7 @@ class LoadOptions:
 
     trusted: frozenset[str] = frozenset()
     feature_keys: Sequence[str] | None = None
+    needs_medians: bool = False
 
 
 class Registry:
@@ -111,6 +112,7 @@ class Registry:
             manifest,
             trusted=self._options.trusted,
             feature_keys=self._options.feature_keys,
+            needs_medians=self._options.needs_medians,
         )
 
     def _read(self, artifact: str, file: str) -> bytes:
@@ -225,6 +227,7 @@ class BareFile:
                 name=name,
                 trusted=self._options.trusted,
                 feature_keys=self._options.feature_keys,
+                needs_medians=self._options.needs_medians,
                 beside=manifest,
             )
 

@@ -69,8 +69,9 @@ def calibrate(anomalousness: FloatArray) -> Calibration:
     inference using extreme order statistics", Annals of Statistics 3 (1975).
     """
     n = len(anomalousness)
-    shares = np.linspace(0.0, 1.0, min(n, _MOST_POINTS))
-    points = np.quantile(anomalousness, shares)
+    points = np.sort(anomalousness)
+    if n > _MOST_POINTS:
+        points = np.quantile(points, np.linspace(0.0, 1.0, _MOST_POINTS))
     start = np.quantile(anomalousness, 1.0 - _TAIL_SHARE)
     excess = anomalousness[anomalousness > start] - start
     scale = float(excess.mean()) if len(excess) else 0.0

@@ -1,10 +1,15 @@
-"""Servers that several test modules share."""
+"""What test modules share: the emulator of Blob Storage, and Hypothesis without chance."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from local.azurite import Azurite, running_azurite
+
+# The same examples in every run, and no deadline: a shared machine may stand still for a while.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

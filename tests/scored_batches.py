@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from scoring.attribution import Share
-from scoring.features import FloatArray
 from scoring.scored import ScoredBatch
 from tests.event_batches import ENQUEUED_NS
 
@@ -14,7 +13,7 @@ from tests.event_batches import ENQUEUED_NS
 def scored_batch(n: int = 2, *, first: int = 0, **changes: Any) -> ScoredBatch:
     """Make `n` scored readings of one sensor, a second apart; the first is an anomaly."""
     numbers = np.arange(first, first + n)
-    severity: FloatArray = 1.0 / (numbers + np.float64(2.0))
+    severity = np.asarray(1.0 / (numbers + 2.0), np.float64)
     batch = ScoredBatch(
         model="default",
         model_version="v1",

@@ -36,8 +36,17 @@ def test_a_path_with_a_trick_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("models", True), ("a-b-1", True), ("ab", False), ("-ab", False), ("a--b", False)]
-    + [("../x", False), ("Models", False), ("a" * 64, False), ("abc\n", False)],
+    [
+        ("models", True),
+        ("a-b-1", True),
+        ("ab", False),
+        ("-ab", False),
+        ("a--b", False),
+        ("../x", False),
+        ("Models", False),
+        ("a" * 64, False),
+        ("abc\n", False),
+    ],
 )
 def test_a_container_is_named_by_azures_rules(name: str, expected: bool) -> None:
     """3 to 63 lower-case letters, digits and single hyphens."""

@@ -241,6 +241,14 @@ def test_a_batch_of_nothing_but_values_that_the_model_refuses_is_rejected(svm: L
     assert [one.reason for one in outcome.rejected] == ["refused_by_model"] * 2
 
 
+def test_a_refused_reading_is_told_from_one_that_had_no_row(svm: LoadedModel) -> None:
+    """Rows of the matrix are fewer than readings where a feature was missing."""
+    bodies = [_without("pressure"), body(1), body(2, pressure=1e308), body(3)]
+    outcome = score(bodies, svm)
+    assert [(one.event, one.raw) for one in outcome.rejected] == [(0, bodies[0]), (2, bodies[2])]
+    assert outcome.scored[0].sequence_numbers.tolist() == [1, 3]
+
+
 def test_a_model_that_refuses_its_own_medians_is_at_fault(forest: LoadedModel) -> None:
     """Then no reading is to blame, and the error goes on to the batch boundary."""
 

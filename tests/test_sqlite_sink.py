@@ -148,17 +148,24 @@ def test_processes_may_write_at_once_from_the_first_row_on(path: Path) -> None:
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    ended = [process.communicate("go\n", timeout=60) for process in processes]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ended = [process.communicate(timeout=60) for process in processes]
     assert [error for _, error in ended] == [""] * 4
     assert count_scores(path) == 4 * 400 + 20
 
 
 def test_a_reader_sees_scores_while_a_process_writes(sink: SqliteSink, path: Path) -> None:
-    """And does not keep it from writing."""
+    """A long look sees one moment, and does not keep the process from writing."""
     sink.write([scored_batch(1)])
     with closing(open_scores(path)) as reader:
+        reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM scores").fetchone() == (1,)
         sink.write([scored_batch(1, first=1)])
+        assert reader.execute("SELECT count(*) FROM scores").fetchone() == (1,)
+        reader.execute("COMMIT")
         assert reader.execute("SELECT count(*) FROM scores").fetchone() == (2,)
 
 

@@ -279,7 +279,7 @@ def test_a_wrong_key_is_unavailable(azurite: Azurite) -> None:
     """Being turned away is told like being unreachable, with the service's own code."""
     key = connection_string(Ports()).partition("AccountKey=")[2].partition(";")[0]
     text = azurite.connection_string.replace(key, "bm90IHRoZSBrZXk=")
-    with pytest.raises(StorageUnavailableError, match="AuthorizationFailure|Authentication"):
+    with pytest.raises(StorageUnavailableError, match="AuthorizationFailure"):
         BlobStorage(connection_string=text).container("models").get("a")
 
 

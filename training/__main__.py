@@ -14,7 +14,7 @@ from scoring.manifest import Manifest, read_manifest
 from scoring.registry import LoadOptions, Registry, beside_path
 from scoring.settings import Settings, load_settings
 from scoring.storage import Container, Stored, open_storage
-from training.calibration import calibrate_artifact
+from training.calibration import artifact_features, calibrate_artifact
 from training.estimators import MODELS, SCALERS, FitOptions
 from training.fitting import Artifact, fit
 
@@ -75,14 +75,21 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--features", help="columns to use, by comma (default: chosen, printed)")
+    parser.add_argument(
+        "--features",
+        help="columns to use, by comma, for an artifact in its order"
+        " (default: what the artifact names, else chosen, printed)",
+    )
     parser.add_argument("--time", help="column of event times")
     parser.add_argument("--sensor", help="column of sensor ids")
     parser.add_argument("--label", help="column of labels, which is no feature")
 
 
-def _read(path: Path, options: argparse.Namespace) -> Recording:
-    features = options.features.split(",") if options.features else None
+def _features(options: argparse.Namespace) -> list[str] | None:
+    return options.features.split(",") if options.features else None
+
+
+def _read(path: Path, options: argparse.Namespace, features: Sequence[str] | None) -> Recording:
     with _console.status(f"reading {path.name}"):
         recording = read_recording(
             path, features=features, time=options.time, sensor=options.sensor, label=options.label
@@ -92,7 +99,7 @@ def _read(path: Path, options: argparse.Namespace) -> Recording:
 
 
 def _fit(options: argparse.Namespace) -> str:
-    recording = _read(options.recording, options)
+    recording = _read(options.recording, options, _features(options))
     chosen = FitOptions(
         model=options.model,
         scaler=options.scaler,
@@ -149,7 +156,10 @@ def _calibrate(options: argparse.Namespace) -> str:
     settings = load_settings()
     models = _models(settings)
     data = _artifact_bytes(models, options)
-    recording = _read(options.data, options)
+    load = LoadOptions(settings.trusted_model_types, _features(options) or settings.feature_keys)
+    # all that the model needs, even what would be no choice for a new one, such as a constant
+    needed = artifact_features(data, options.artifact, load)
+    recording = _read(options.data, options, needed)
     manifest = calibrate_artifact(
         data,
         options.artifact,
@@ -157,7 +167,7 @@ def _calibrate(options: argparse.Namespace) -> str:
         recording.choice.features,
         source=options.data.name,
         name=settings.model_name,
-        options=LoadOptions(settings.trusted_model_types, settings.feature_keys),
+        options=load,
     )
     return _keep_beside(models, manifest, options)
 

@@ -5,13 +5,24 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from scoring.artifacts import load_bare
+from scoring.artifacts import LoadedModel, load_bare
 from scoring.features import FloatArray
 from scoring.manifest import Manifest
 from scoring.registry import LoadOptions
 from scoring.scorer import last_step
 from training.estimators import FitError
 from training.evidence import Evidence, library_versions
+
+
+def artifact_features(data: bytes, path: str, options: LoadOptions) -> tuple[str, ...]:
+    """Name the features that a bare artifact needs, in its order."""
+    return _opened(data, path, "default", options).features
+
+
+def _opened(data: bytes, path: str, name: str, options: LoadOptions) -> LoadedModel:
+    return load_bare(
+        data, path, name=name, trusted=options.trusted, feature_keys=options.feature_keys
+    )
 
 
 def calibrate_artifact(
@@ -54,10 +65,7 @@ def calibrate_artifact(
     FitError
         If the readings lack a feature of the model, or none is complete.
     """
-    options = options or LoadOptions()
-    model = load_bare(
-        data, path, name=name, trusted=options.trusted, feature_keys=options.feature_keys
-    )
+    model = _opened(data, path, name, options or LoadOptions())
     missing = [name for name in model.features if name not in features]
     if missing:
         raise FitError(

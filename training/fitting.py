@@ -48,7 +48,7 @@ def fit(
     Raises
     ------
     FitError
-        If there are too few complete readings, or the options name no model.
+        If there are too few complete readings, or the options cannot be met.
     """
     rows = X[np.isfinite(X).all(axis=1)]
     if len(rows) < _LEAST_READINGS:
@@ -57,11 +57,14 @@ def fit(
             f" {_LEAST_READINGS}; choose other features with FEATURES, or give more data"
         )
     sample = _sample(rows, options)
-    estimator = make_estimator(options, len(sample))
+    estimator = make_estimator(options, sample)
     with warnings.catch_warnings():
         # told by a determinant near zero; the model is held against its own scores below
         warnings.filterwarnings("ignore", "The covariance matrix", UserWarning)
-        estimator.fit(sample)
+        try:
+            estimator.fit(sample)
+        except ValueError as error:  # scikit-learn says which parameter, and what it may be
+            raise FitError(f"{options.model} cannot be fitted on {source}: {error}") from error
     training = {
         "n_readings": len(rows),
         "n_fitted": len(sample),

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from scoring.scored import ScoredBatch
 
 # Several processes may write; a batch of one holds the file for milliseconds.
 _BUSY_SECONDS = 30.0
+_BUSY_PAUSE_SECONDS = 0.02
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS scores (
     model TEXT NOT NULL,
@@ -88,13 +90,27 @@ def open_scores(path: Path) -> sqlite3.Connection:
     try:
         # readers and a writer at once; NORMAL survives a killed process, which is what the
         # checkpoint behind it can repair too
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file's journal; SQLite does not wait by itself for others that do the same."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _rows(batch: ScoredBatch) -> Iterator[tuple[Any, ...]]:

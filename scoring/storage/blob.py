@@ -98,7 +98,8 @@ class BlobContainer:
         except (AzureError, ValueError) as error:  # ValueError: the connection string is malformed
             code = getattr(error, "error_code", None) or type(error).__name__
             text = str(error).split("\n", 1)[0][:_LONGEST_TEXT]
-            raise StorageUnavailableError(self.name, path, f"{code}: {text}") from error
+            found = f"{getattr(code, 'value', code)}: {text}"
+            raise StorageUnavailableError(self.name, path, found) from error
 
     def get(self, path: str, *, known_etag: str | None = None) -> Stored | NotRead:
         """Read a blob; see `Container.get`."""

@@ -1,0 +1,255 @@
+"""Tests of scoring.artifacts: a model file becomes a model that is ready, or is refused."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+import pytest
+import skops.io
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LinearRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from scoring.artifacts import LoadedModel, load_bare, load_published
+from scoring.errors import ArtifactRejectedError, FeatureMismatchError
+from scoring.manifest import GoldenRows, Manifest
+from training.calibration import calibrate_artifact
+from training.fitting import describe
+
+NAMES = ("temperature", "humidity")
+_random = np.random.default_rng(4)
+X = _random.normal(size=(200, 2))
+X_NEW = _random.normal(size=(50, 2)) * 2
+FOREST = IsolationForest(n_estimators=10, random_state=1).fit(X)
+PUBLISHED = describe(FOREST, X, NAMES, name="pumps", training={}, contamination=0.01)
+replace = msgspec.structs.replace
+
+
+def dumped(content: Any) -> bytes:
+    """Return a model file."""
+    file = io.BytesIO()
+    joblib.dump(content, file)
+    return file.getvalue()
+
+
+def bare(content: Any, path: str = "iforest.joblib", **options: Any) -> LoadedModel:
+    """Load a bare artifact."""
+    data = content if isinstance(content, bytes) else dumped(content)
+    usual: dict[str, Any] = {"name": "pumps", "trusted": frozenset(), "feature_keys": None}
+    return load_bare(data, path, **{**usual, **options})
+
+
+def published(
+    manifest: Manifest = PUBLISHED.manifest,
+    data: bytes = PUBLISHED.data,
+    feature_keys: Sequence[str] | None = None,
+) -> LoadedModel:
+    """Load a version of the registry layout."""
+    return load_published(data, manifest, trusted=frozenset(), feature_keys=feature_keys)
+
+
+def test_a_published_version_is_ready_with_all_its_manifest_says() -> None:
+    """Names, features, calibration and medians; scores as fitted."""
+    model = published()
+    assert (model.name, model.version) == ("pumps", PUBLISHED.manifest.version)
+    assert model.features == NAMES
+    assert np.array_equal(model.score(X_NEW), FOREST.decision_function(X_NEW))
+    assert model.calibration is not None
+    assert model.medians is not None
+    assert model.medians == pytest.approx(np.median(X, axis=0))
+    assert (model.method, model.rule, model.threshold) == ("decision_function", "below", 0.0)
+
+
+def test_a_bare_artifact_is_ready_without_a_manifest() -> None:
+    """Its version is the start of its SHA-256; it has neither calibration nor medians."""
+    data = dumped(FOREST)
+    model = bare(data)
+    assert model.version == hashlib.sha256(data).hexdigest()[:12]
+    assert (model.calibration, model.medians) == (None, None)
+    assert model.features == ("feature_1", "feature_2")
+    assert np.array_equal(model.score(X_NEW), FOREST.decision_function(X_NEW))
+
+
+def test_a_skops_file_is_told_by_its_name() -> None:
+    """Both layouts take one; the format is never guessed."""
+    data = skops.io.dumps(FOREST)
+    assert np.array_equal(bare(data, "m.skops").score(X_NEW), FOREST.decision_function(X_NEW))
+    with pytest.raises(ArtifactRejectedError):
+        bare(data, "m.joblib")
+    manifest = replace(
+        PUBLISHED.manifest, file="model.skops", sha256=hashlib.sha256(data).hexdigest()
+    )
+    assert np.array_equal(published(manifest, data).score(X_NEW), FOREST.decision_function(X_NEW))
+
+
+def test_a_file_that_is_not_the_manifests_is_refused() -> None:
+    """Before anything in it is looked at."""
+    with pytest.raises(ArtifactRejectedError, match="SHA-256 differs"):
+        published(data=PUBLISHED.data + b"x")
+
+
+def test_another_model_does_not_pass_as_the_one_described() -> None:
+    """The golden rows tell, even where the hash was made to fit."""
+    other = IsolationForest(n_estimators=10, random_state=2).fit(X)
+    data = dumped(other)
+    manifest = replace(PUBLISHED.manifest, sha256=hashlib.sha256(data).hexdigest())
+    with pytest.raises(ArtifactRejectedError, match="golden rows"):
+        published(manifest, data)
+
+
+def test_feature_names_come_from_the_first_that_knows() -> None:
+    """FEATURE_KEYS, else the file, else what it was fitted with, else numbers."""
+    named = IsolationForest(n_estimators=5, random_state=1).fit(X)
+    named.feature_names_in_ = np.array(NAMES, object)
+    content = {"model": FOREST, "features": ["a", "b"]}
+    assert bare(named).features == NAMES
+    assert bare(content).features == ("a", "b")
+    assert bare(content, feature_keys=["c", "d"]).features == ("c", "d")
+    assert published(feature_keys=["c", "d"]).features == ("c", "d")
+
+
+def test_another_number_of_names_than_columns_is_refused() -> None:
+    """Nothing is cut off or made up."""
+    with pytest.raises(ArtifactRejectedError, match="fitted on 2 features, and 3 are named"):
+        bare(FOREST, feature_keys=["a", "b", "c"])
+
+
+def test_the_fitted_order_of_features_is_kept() -> None:
+    """The same names in another order would mix up the columns."""
+    named = IsolationForest(n_estimators=5, random_state=1).fit(X)
+    named.feature_names_in_ = np.array(NAMES, object)
+    with pytest.raises(ArtifactRejectedError, match="use the order temperature,humidity"):
+        bare(named, feature_keys=NAMES[::-1])
+    with pytest.raises(ArtifactRejectedError, match="use the order temperature,humidity"):
+        published(feature_keys=NAMES[::-1])
+
+
+def test_a_model_that_does_not_say_its_features_needs_to_be_told() -> None:
+    """A type that only TRUSTED_MODEL_TYPES allows may know neither names nor their number."""
+    constant = DummyRegressor().fit(X, X[:, 0])
+    vars(constant).pop("n_features_in_", None)
+    trusted = frozenset({"sklearn.dummy.DummyRegressor"})
+    with pytest.raises(ArtifactRejectedError, match="set FEATURE_KEYS"):
+        bare(constant, trusted=trusted)
+    model = bare(constant, trusted=trusted, feature_keys=NAMES)
+    assert np.array_equal(model.score(X_NEW), constant.predict(X_NEW))
+
+
+def test_rows_of_another_width_are_refused() -> None:
+    """A matrix for another model never reaches the estimator."""
+    with pytest.raises(FeatureMismatchError):
+        published().score(np.zeros((1, 3)))
+
+
+def test_a_model_fitted_with_names_scores_without_a_warning() -> None:
+    """Columns come as a plain matrix; a warning a batch would fill the log."""
+    named = make_pipeline(StandardScaler(), IsolationForest(n_estimators=5, random_state=1)).fit(X)
+    named[0].feature_names_in_ = np.array(NAMES, object)
+    assert bare(named).score(X_NEW).shape == (50,)
+
+
+def test_scoring_stays_on_one_thread() -> None:
+    """More cost more than they give below thousands of rows."""
+    estimator = IsolationForest(n_estimators=5, n_jobs=-1, random_state=1).fit(X)
+    model = bare({"pipeline": make_pipeline(StandardScaler(), estimator).fit(X)})
+    assert model.estimator[-1].n_jobs == 1
+
+
+def test_a_manifests_threshold_is_on_the_scale_of_score() -> None:
+    """It goes before the estimator's own and before one in the file."""
+    model = published(replace(PUBLISHED.manifest, threshold=-0.05))
+    assert (model.threshold, model.threshold_scale) == (-0.05, "manifest, as score")
+
+
+def test_a_manifest_cannot_turn_a_detectors_sign_round() -> None:
+    """Only a prediction may be anomalous below its threshold."""
+    assert published(replace(PUBLISHED.manifest, anomalous="above")).rule == "below"
+    regressor = LinearRegression().fit(X, X[:, 0])
+    described = describe(regressor, X, NAMES, name="life", training={}, contamination=0.01)
+    manifest = replace(described.manifest, anomalous="below")
+    assert published(manifest, described.data).rule == "below"
+    assert published(described.manifest, described.data).rule == "above"
+
+
+def test_a_manifest_names_the_class_that_is_the_anomaly() -> None:
+    """For classifiers whose file does not say."""
+    words = np.where(X[:, 0] > 1, "bearing", "fine")
+    classifier = GaussianNB().fit(X, words)
+    data = dumped(classifier)
+    manifest = replace(
+        PUBLISHED.manifest,
+        sha256=hashlib.sha256(data).hexdigest(),
+        anomaly_class="bearing",
+        golden=None,
+    )
+    own = classifier.predict_proba(X_NEW)[:, 0]
+    assert np.array_equal(published(manifest, data).score(X_NEW), own)
+
+
+def calibrated(data: bytes) -> Manifest:
+    """Describe a bare artifact as `python -m training calibrate` does."""
+    return calibrate_artifact(data, "m.joblib", X, ("feature_1", "feature_2"), source="x.csv")
+
+
+def test_the_manifest_beside_a_bare_artifact_is_used() -> None:
+    """It adds calibration and medians, and changes no score."""
+    data = dumped(FOREST)
+    model = bare(data, beside=calibrated(data))
+    assert model.calibration is not None
+    assert model.medians is not None
+    assert model.notes == ()
+    assert np.array_equal(model.score(X_NEW), FOREST.decision_function(X_NEW))
+
+
+def test_the_manifest_of_another_file_is_left_aside_and_noted() -> None:
+    """A file that was replaced scores on without calibration, and its owner is told."""
+    data = dumped(IsolationForest(n_estimators=10, random_state=9).fit(X))
+    model = bare(data, beside=calibrated(dumped(FOREST)))
+    assert (model.calibration, model.medians) == (None, None)
+    assert any("python -m training calibrate" in note for note in model.notes)
+
+
+def test_another_version_of_scikit_learn_is_noted() -> None:
+    """It is told once at load; the golden rows decide whether the model is right."""
+    data = dumped(FOREST)
+    import sklearn
+
+    other = data.replace(sklearn.__version__.encode(), b"1.8.9")
+    assert other != data
+    model = bare(other)
+    assert any("1.8.9" in note for note in model.notes)
+    assert published().notes == ()
+
+
+def test_a_model_that_fails_its_self_test_is_refused() -> None:
+    """A golden row that it cannot score is found before any reading is lost on it."""
+    golden = GoldenRows(rows=[[1e300, 0.0]], scores=[0.0])
+    with pytest.raises(ArtifactRejectedError, match="scoring 1 rows of its own failed"):
+        published(replace(PUBLISHED.manifest, golden=golden))
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "damaged"),
+        (b"not a model", "damaged"),
+        (PUBLISHED.data[:-100], "damaged"),
+        ([1, 2, 3], "does not say its features"),
+        ({"model": LocalOutlierFactor().fit(X)}, "novelty=False"),
+        (IsolationForest(), "IsolationForest"),
+        ({"model": FOREST, "scaler": StandardScaler().fit(np.eye(3))}, "takes 2 columns"),
+    ],
+    ids=["empty", "text", "truncated", "list", "LOF", "not fitted", "scaler"],
+)
+def test_what_cannot_score_is_refused(content: Any, found: str) -> None:
+    """With a reason, and nothing but `ArtifactRejectedError`."""
+    with pytest.raises(ArtifactRejectedError, match=found):
+        bare(content)

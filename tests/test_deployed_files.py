@@ -1,0 +1,91 @@
+"""Tests of .funcignore, host.json and requirements.txt: what is deployed."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.deployed_files import ROOT, deployed_files
+
+ALWAYS = {"function_app.py", "host.json", "requirements.txt"}
+
+
+def project_files() -> set[str]:
+    """List what belongs to the project; a user's own files beside it do not."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        listed = subprocess.run(
+            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return set(listed.stdout.splitlines())
+    return set(deployed_files())
+
+
+def test_exactly_the_app_is_deployed() -> None:
+    """The entry file, its two companions and the scoring package, without caches."""
+    code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "scoring").rglob("*.py")}
+    deployed = set(deployed_files())
+    assert code | ALWAYS <= deployed
+    assert (deployed & project_files()) - code == ALWAYS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "local.settings.json",
+        "scoring/__pycache__/app.cpython-311.pyc",
+        ".local/scores.sqlite",
+        ".venv/bin/python",
+        "tests/test_app.py",
+        "requirements-dev.txt",
+        "docs/contracts.md",
+    ],
+)
+def test_what_stays_here_is_left_out(tmp_path: Path, path: str) -> None:
+    """Secrets, caches, data and everything that only a laptop needs."""
+    shutil.copy(ROOT / ".funcignore", tmp_path)
+    for name in (path, "function_app.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert set(deployed_files(tmp_path)) == {"function_app.py"}
+
+
+def test_every_requirement_is_pinned_and_says_why() -> None:
+    """An exact version each; `azure-functions` follows the Python version."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+(; python_version [^#]+)? +# .+", p) for p in pins)
+    functions = [pin.split("#")[0].strip() for pin in pins if pin.startswith("azure-functions")]
+    assert functions == [
+        'azure-functions==1.26.0; python_version < "3.13"',
+        'azure-functions==2.3.0; python_version >= "3.13"',
+    ]
+
+
+def test_joblib_is_one_that_runs_nothing_from_object_arrays() -> None:
+    """Before 1.6.0 an object array in a model file could run code."""
+    found = re.search(
+        r"^joblib==(\d+)\.(\d+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    assert (int(found[1]), int(found[2])) >= (1, 6)
+
+
+def test_the_host_takes_whole_batches_and_checkpoints_each() -> None:
+    """A batch is large enough to pay off, prefetched twice over, and never scored for nothing."""
+    host = json.loads((ROOT / "host.json").read_text())
+    hubs = host["extensions"]["eventHubs"]
+    assert hubs["maxEventBatchSize"] == 1_000
+    assert hubs["prefetchCount"] >= 2 * hubs["maxEventBatchSize"]
+    assert hubs["batchCheckpointFrequency"] == 1
+    assert hubs["initialOffsetOptions"] == {"type": "fromStart"}
+    assert (host["version"], host["extensionBundle"]["version"]) == ("2.0", "[4.*, 5.0.0)")
+
+
+def test_sampling_keeps_errors_and_the_lines_of_batches() -> None:
+    """They are what an operator counts by."""
+    host = json.loads((ROOT / "host.json").read_text())
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert set(sampling["excludedTypes"].split(";")) >= {"Exception", "Trace"}

@@ -1,0 +1,189 @@
+"""Tests of the health document that scoring.http_api answers with."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from scoring import http_api
+from scoring.errors import StorageUnavailableError
+from scoring.ledger import BatchCounts, Ledger
+from scoring.registry import CURRENT
+from scoring.status import ModelStatus, StatusBoard
+from scoring.storage import FolderStorage
+from tests.deployments import Deployment, deployed
+from tests.event_batches import body, event_batch
+from tests.small_models import publish, publish_broken, small_model
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Build an app of two models, of which none is published; health looks each time."""
+    monkeypatch.setattr(http_api, "_HEALTH_REFRESH_SECONDS", 0.0)
+    with deployed(tmp_path, MODEL_ROUTES="kiln-*=kiln,*=default") as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def ready(empty: Deployment) -> Deployment:
+    """Publish both models."""
+    publish(empty.models, small_model())
+    publish(empty.models, small_model("kiln", seed=1))
+    return empty
+
+
+def health(deployment: Deployment) -> tuple[int, str, dict[str, Any]]:
+    """Ask for health."""
+    response = deployment.app.http.health()
+    found = json.loads(response.body())
+    return response.status, found["status"], found["parts"]
+
+
+def test_health_is_ok_with_models_before_the_first_batch(ready: Deployment) -> None:
+    """An idle system is a healthy one."""
+    status, overall, parts = health(ready)
+    assert (status, overall) == (200, "ok")
+    assert parts["scoring"] == {"state": "idle", "processes": 0}
+    assert parts["model:default"]["version"] == small_model().manifest.version
+    assert parts.keys() == {
+        "settings",
+        "storage",
+        "model:kiln",
+        "model:default",
+        "scoring",
+        "sink:sqlite",
+    }
+
+
+def test_health_is_unavailable_while_a_model_is_missing(empty: Deployment) -> None:
+    """503; the part says which one."""
+    publish(empty.models, small_model())
+    status, overall, parts = health(empty)
+    assert (status, overall) == (503, "unavailable")
+    assert parts["model:default"]["state"] == "ok"
+    assert (parts["model:kiln"]["state"], parts["model:kiln"]["found"]) == (
+        "unavailable",
+        "missing",
+    )
+
+
+def test_health_tells_what_the_scorers_did(ready: Deployment) -> None:
+    """From their records: counts, reasons, versions in use. Dead letters alone are ok."""
+    ready.app.delivery.deliver(event_batch([body(1), b"x"], hub=ready.hub))
+    status, overall, parts = health(ready)
+    assert (status, overall) == (200, "ok")
+    scoring = parts["scoring"]
+    assert (scoring["processes"], scoring["rejected"]) == (1, {"invalid_json": 1})
+    assert (scoring["counts"]["received"], scoring["counts"]["scored"]) == (2, 1)
+    assert parts["model:default"]["scorers_use"] == [small_model().manifest.version]
+
+
+def other_process(deployment: Deployment, name: str) -> StatusBoard:
+    """Return the board of another scorer process."""
+    container = FolderStorage(deployment.data_dir).container("status")
+    return StatusBoard(container, name, lambda: datetime.now(UTC))
+
+
+def test_health_joins_the_records_of_all_processes(ready: Deployment) -> None:
+    """Counts are added up, and every version in use is named."""
+    for name, version in (("a", "v1"), ("b", "v2")):
+        ledger = Ledger()
+        ledger.add(BatchCounts(3, 2, rejected={"not_utf8": 1}, lag_ms=[4.0]))
+        models = {"default": ModelStatus(state="ready", version=version)}
+        other_process(ready, name).batch_ended(ledger, models, {"sqlite": "ok"})
+    _, _, parts = health(ready)
+    assert parts["scoring"]["processes"] == 2
+    assert parts["scoring"]["counts"]["received"] == 6
+    assert parts["scoring"]["rejected"] == {"not_utf8": 2}
+    assert parts["model:default"]["scorers_use"] == ["v1", "v2"]
+
+
+def test_a_sink_that_fails_anywhere_degrades_health(ready: Deployment) -> None:
+    """200: scoring goes on where it can."""
+    other_process(ready, "a").batch_ended(Ledger(), {}, {"sqlite": "failing"})
+    status, overall, parts = health(ready)
+    assert (status, overall, parts["sink:sqlite"]["state"]) == (200, "degraded", "degraded")
+
+
+def test_a_reading_that_is_unaccounted_for_degrades_health(ready: Deployment) -> None:
+    """It must not be; so it must show."""
+    ledger = Ledger()
+    ledger.add(BatchCounts(received=2, scored=1))
+    other_process(ready, "a").batch_ended(ledger, {}, {})
+    _, overall, parts = health(ready)
+    assert (overall, parts["scoring"]["counts"]["unaccounted"]) == ("degraded", 1)
+
+
+def test_a_refused_version_reads_refused_while_the_old_one_goes_on(ready: Deployment) -> None:
+    """Health looks before it answers, and names both."""
+    health(ready)
+    broken = publish_broken(ready.models)
+    status, overall, parts = health(ready)
+    part = parts["model:default"]
+    assert (status, overall) == (200, "degraded")
+    assert (part["state"], part["refused_version"]) == ("refused", broken)
+    assert part["version"] == small_model().manifest.version
+
+
+def test_a_version_that_another_process_refused_shows_too(ready: Deployment) -> None:
+    """It may lack what that process needs."""
+    refused = ModelStatus(state="refused", version="v1", refused_version="v2")
+    other_process(ready, "a").batch_ended(Ledger(), {"default": refused}, {})
+    _, _, parts = health(ready)
+    assert parts["model:default"]["state"] == "refused"
+    assert parts["model:default"]["refused_version"] == "v2"
+
+
+def test_storage_that_is_away_degrades_health_while_there_are_models(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go on scoring; without any the system is unavailable."""
+    health(ready)
+
+    def away(*_: object, **__: object) -> None:
+        raise StorageUnavailableError("models", "x", "secret-host")
+
+    for method in ("get", "list"):
+        monkeypatch.setattr(f"scoring.storage.folder.FolderContainer.{method}", away)
+    status, overall, parts = health(ready)
+    assert (status, overall, parts["storage"]["state"]) == (200, "degraded", "unreachable")
+    with deployed(ready.data_dir) as fresh:
+        assert health(fresh)[:2] == (503, "unavailable")
+
+
+def test_health_says_how_to_get_decisions_from_a_model_without_threshold(ready: Deployment) -> None:
+    """`is_anomaly` is null then, and the part says what to set."""
+    artifact = small_model("default", model="k_means")
+    manifest = msgspec.structs.replace(artifact.manifest, threshold=None)
+    publish(ready.models, replace(artifact, manifest=manifest))
+    _, _, parts = health(ready)
+    assert "set a threshold" in parts["model:default"]["is_anomaly"]
+
+
+def test_health_holds_no_address_and_no_error_text(ready: Deployment) -> None:
+    """Anyone may ask for it."""
+    health(ready)
+    publish_broken(ready.models)
+    ready.models.put(f"kiln/{CURRENT}", b"no JSON: secret")
+    ready.app.delivery.deliver(event_batch([body(1), b"secret"], hub="secret-hub"))
+    text = ready.app.http.health().body().decode()
+    assert str(ready.data_dir) not in text
+    assert "secret" not in text
+    assert "SHA-256" not in text
+    assert "Error" not in text
+
+
+def test_health_asks_storage_at_most_once_a_second(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anyone may ask for it, as often as they like."""
+    monkeypatch.setattr(http_api, "_HEALTH_REFRESH_SECONDS", 3_600.0)
+    health(ready)
+    publish_broken(ready.models)
+    _, overall, _ = health(ready)
+    assert overall == "ok"

@@ -1,0 +1,210 @@
+"""Tests of scoring.http_api: requests in, documents out."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoring import http_api
+from scoring.errors import SettingsError, SinkUnavailableError, StorageUnavailableError
+from scoring.http_api import HttpApi, Response, failure_response, settings_response
+from tests.deployments import Deployment, deployed
+from tests.event_batches import body, reading
+from tests.small_models import publish, small_model
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, 250_000, UTC)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Deployment]:
+    """Build an app of two models, of which none is published."""
+    with deployed(tmp_path, MODEL_ROUTES="kiln-*=kiln,*=default") as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def ready(empty: Deployment) -> Deployment:
+    """Publish both models."""
+    publish(empty.models, small_model())
+    publish(empty.models, small_model("kiln", seed=1))
+    return empty
+
+
+@pytest.fixture
+def api(ready: Deployment) -> HttpApi:
+    """Return the routes, at a known time."""
+    return replace(ready.app.http, clock=lambda: NOW)
+
+
+def document(response: Response) -> Any:
+    """Read a response as a client does."""
+    return json.loads(response.body())
+
+
+def error_of(response: Response) -> dict[str, Any]:
+    """Return the error in a response, which has nothing else and the one shape."""
+    found = document(response)
+    assert found.keys() == {"error"}
+    assert found["error"].keys() == {"code", "message", "details"}
+    error: dict[str, Any] = found["error"]
+    return error
+
+
+def without_identity(number: int) -> dict[str, Any]:
+    """Make a reading that has neither id nor time."""
+    return {k: v for k, v in reading(number).items() if k not in {"sensor_id", "timestamp"}}
+
+
+def test_one_reading_is_answered_with_its_score(api: HttpApi) -> None:
+    """By the model that made it, of which name and version are told."""
+    response = api.score(body(1), {})
+    found = document(response)
+    (scored,) = found["scored"]
+    version = small_model().manifest.version
+    assert (response.status, found["model"], found["model_version"]) == (200, "default", version)
+    assert scored["score"] > 0
+    assert (scored["sensor_id"], scored["is_anomaly"], scored["cause"]) == ("pump-1", False, None)
+    assert 0 <= scored["anomaly_score"] <= 1
+    assert found["rejected"] == []
+
+
+def test_a_reading_without_id_and_time_is_ad_hoc_and_now(api: HttpApi) -> None:
+    """So that a person can ask with features alone."""
+    (scored,) = document(api.score(json.dumps(without_identity(1)).encode(), {}))["scored"]
+    assert (scored["sensor_id"], scored["event_time"]) == ("adhoc", "2026-05-01T12:00:00.25Z")
+
+
+def test_an_anomaly_is_answered_with_its_cause(api: HttpApi) -> None:
+    """The feature that is off, first."""
+    (scored,) = document(api.score(body(1, vibration=9.0), {}))["scored"]
+    assert scored["is_anomaly"] is True
+    assert scored["cause"][0]["feature"] == "vibration"
+
+
+@pytest.mark.parametrize("form", [b"[%b,%b,%b]", b"%b\n%b\n%b\n"], ids=["array", "lines"])
+def test_several_readings_are_answered_by_their_index(api: HttpApi, form: bytes) -> None:
+    """Scored and rejected apart, each with its place in the request."""
+    bad = body(2, vibration="high")
+    response = api.score(form % (body(1), bad, body(3)), {})
+    found = document(response)
+    assert response.status == 200
+    assert [one["index"] for one in found["scored"]] == [0, 2]
+    (rejected,) = found["rejected"]
+    assert rejected.pop("message")
+    assert rejected == {"index": 1, "reason": "feature_not_a_number", "field": "vibration"}
+
+
+@pytest.mark.parametrize("request_body", [b"", b"[]", b"nonsense", b"[1,2]", b'{"a": 1}'])
+def test_a_request_without_a_good_reading_cannot_be_processed(
+    api: HttpApi, request_body: bytes
+) -> None:
+    """422, and why, for each."""
+    response = api.score(request_body, {})
+    found = document(response)
+    assert (response.status, found["scored"]) == (422, [])
+    assert all(one["reason"] for one in found["rejected"])
+    assert found["rejected"]
+
+
+def test_readings_go_to_the_models_of_their_sensors(api: HttpApi) -> None:
+    """Then each names its own, and the request as a whole none."""
+    found = document(api.score(b"[%b,%b]" % (body(1, "kiln-7"), body(2)), {}))
+    assert [one["model"] for one in found["scored"]] == ["kiln", "default"]
+    assert (found["model"], found["model_version"]) == (None, None)
+
+
+def test_a_model_can_be_asked_for(api: HttpApi) -> None:
+    """`?model=` stands above the routes."""
+    found = document(api.score(body(1), {"model": "kiln"}))
+    assert found["model"] == "kiln"
+    assert found["model_version"] == small_model("kiln", seed=1).manifest.version
+
+
+@pytest.mark.parametrize("name", ["other", "", "../default"])
+def test_a_model_that_is_not_routed_to_is_not_found(api: HttpApi, name: str) -> None:
+    """404, with the names there are; a name chooses no path."""
+    response = api.score(body(1), {"model": name})
+    assert response.status == 404
+    assert error_of(response)["code"] == "unknown_model"
+    assert "kiln, default" in error_of(response)["message"]
+
+
+def test_nothing_is_stored_unless_asked(ready: Deployment, api: HttpApi) -> None:
+    """A question leaves no trace; `?store=true` writes what was scored, and only once."""
+    api.score(body(1), {})
+    api.score(body(1), {"store": "false"})
+    assert not (ready.data_dir / "scores.sqlite").exists()
+    for _ in range(2):
+        assert api.score(body(1) + b"\nx", {"store": "true"}).status == 200
+    assert [row["sensor_id"] for row in ready.rows()] == ["pump-1"]
+    assert ready.letters() == []
+
+
+def test_a_store_that_is_down_is_said(api: HttpApi) -> None:
+    """503, without its address."""
+
+    class Down:
+        name = "down"
+
+        def write(self, _: object) -> None:
+            raise SinkUnavailableError("down", "http://secret-host refused", "start it")
+
+    response = replace(api, sinks=(Down(),)).score(body(1), {"store": "true"})
+    assert (response.status, error_of(response)["code"]) == (503, "not_stored")
+    assert b"secret-host" not in response.body()
+
+
+def test_a_request_before_the_first_model_is_unavailable(empty: Deployment) -> None:
+    """503, and what helps."""
+    response = empty.app.http.score(body(1), {})
+    assert (response.status, error_of(response)["code"]) == (503, "no_model")
+    assert "python -m training publish" in error_of(response)["message"]
+
+
+def test_a_request_beyond_10_mb_is_too_large(api: HttpApi) -> None:
+    """413; what is larger belongs on the hub."""
+    assert api.score(b" " * 10_000_000, {}).status == 422
+    response = api.score(b" " * 10_000_001, {})
+    assert (response.status, error_of(response)["code"]) == (413, "body_too_large")
+
+
+def test_a_bug_is_answered_in_the_shape_of_all_errors(
+    api: HttpApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500; what went wrong is in the log alone."""
+
+    def broken(*_: object) -> None:
+        raise TypeError("a bug in line 7")
+
+    monkeypatch.setattr(http_api, "score_batch", broken)
+    response = api.score(body(1), {})
+    assert (response.status, error_of(response)["code"]) == (500, "internal")
+    assert b"line 7" not in response.body()
+    assert "a bug in line 7" in caplog.text
+
+
+def test_bad_settings_are_listed_on_every_route() -> None:
+    """Health as a part, any other route as the details of its error."""
+    error = SettingsError(["A: set a", "B: set b"])
+    health = settings_response(error)
+    assert (health.status, document(health)) == (
+        503,
+        {
+            "status": "unavailable",
+            "parts": {"settings": {"state": "unavailable", "problems": ["A: set a", "B: set b"]}},
+        },
+    )
+    failure = failure_response(error)
+    assert (failure.status, error_of(failure)["code"]) == (503, "bad_settings")
+    assert error_of(failure)["details"] == ["A: set a", "B: set b"]
+
+
+def test_other_failures_to_start_keep_their_text_to_themselves() -> None:
+    """The one shape; the text may hold an address."""
+    failure = failure_response(StorageUnavailableError("models", "x", "secret-host"))
+    assert (failure.status, error_of(failure)["code"]) == (503, "unavailable")
+    assert b"secret-host" not in failure.body()
