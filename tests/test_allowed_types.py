@@ -6,8 +6,8 @@ import warnings
 import pytest
 import skops.io
 
-from scoring.allowed_types import ALLOWED_TYPES, present_name
 from scoring.model_files import open_model_file
+from scoring.model_files.allowed_types import ALLOWED_TYPES, present_name
 from scoring.structure import check_structure
 from tests.attacks import as_joblib
 from tests.model_families import FAMILIES, fitted, outputs

@@ -12,8 +12,8 @@ import skops.io
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.tree._tree import Tree
 
-from scoring.decision_trees import new_tree, set_tree_state
-from scoring.model_faults import ModelFaultError
+from scoring.model_files.decision_trees import new_tree, set_tree_state
+from scoring.model_files.model_faults import ModelFaultError
 from tests.attacks import Made, as_joblib, run_isolated
 from tests.model_families import X_TRAIN, fitted
 

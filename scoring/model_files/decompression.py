@@ -5,7 +5,7 @@ import lzma
 import zlib
 from typing import Final, Protocol
 
-from scoring.model_faults import REFIT, ModelFaultError
+from scoring.model_files.model_faults import REFIT, ModelFaultError
 
 # How each compressor that joblib knows begins its files.
 _ZLIB: Final = b"\x78"

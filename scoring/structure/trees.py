@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.building_blocks import type_name
-from scoring.fitted_attributes import FittedAttributes
+from scoring.model_files.building_blocks import type_name
+from scoring.structure.fitted_attributes import FittedAttributes
 
 _TREES: Final = "sklearn.tree._classes."
 _FORESTS: Final = "sklearn.ensemble._forest."

@@ -1,7 +1,7 @@
 """Reading of pickle and joblib files in which nothing can run.
 
 Names become `AllowedName`, not the objects they name, so nothing that can be called is ever
-at hand; what may be made is made by `scoring.building_blocks`.
+at hand; what may be made is made by `scoring.model_files.building_blocks`.
 """
 
 import _compat_pickle
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.allowed_types import present_name
-from scoring.array_reading import array_from_bytes, check_bytes_needed, checked_shape
-from scoring.building_blocks import (
+from scoring.model_files.allowed_types import present_name
+from scoring.model_files.array_reading import array_from_bytes, check_bytes_needed, checked_shape
+from scoring.model_files.building_blocks import (
     CONSTRUCTORS,
     AllowedName,
     ArrayHeader,
@@ -23,8 +23,8 @@ from scoring.building_blocks import (
     set_state,
     type_name,
 )
-from scoring.model_faults import ModelFaultError, not_allowed, shown
-from scoring.pickle_opcodes import Opcodes
+from scoring.model_files.model_faults import ModelFaultError, not_allowed, shown
+from scoring.model_files.pickle_opcodes import Opcodes
 
 _ARRAY_PADDING: Final = 16  # joblib's alignment
 

@@ -2,7 +2,7 @@
 
 A skops file is a zip of ``schema.json``, a tree of nodes, beside one ``.npy`` file an array.
 skops itself trusts every class of scikit-learn and every function of NumPy, and applies the C
-state of trees unseen, so the nodes are built here, by `scoring.building_blocks`.
+state of trees unseen, so the nodes are built here, by `scoring.model_files.building_blocks`.
 """
 
 import importlib
@@ -18,17 +18,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.allowed_types import present_name
-from scoring.array_reading import (
+from scoring.model_files.allowed_types import present_name
+from scoring.model_files.array_reading import (
     AnyArray,
     array_from_bytes,
     check_bytes_needed,
     checked_shape,
     is_scalar,
 )
-from scoring.building_blocks import CONSTRUCTORS, new_instance, set_state
-from scoring.model_faults import ModelFaultError, not_allowed, shown
-from scoring.neighbour_trees import UnbuiltTree
+from scoring.model_files.building_blocks import CONSTRUCTORS, new_instance, set_state
+from scoring.model_files.model_faults import ModelFaultError, not_allowed, shown
+from scoring.model_files.neighbour_trees import UnbuiltTree
 
 _MOST_FILES: Final = 200_000  # a forest of 1,000 trees has 6,000 arrays; twenty times that fits
 _ARRAY_FILE: Final = re.compile(r"[\w-]{1,64}\.npy")

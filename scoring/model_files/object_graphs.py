@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scoring.array_reading import is_scalar
+from scoring.model_files.array_reading import is_scalar
 
 
 def objects_within(root: object) -> Iterator[object]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from scoring.model_faults import ModelFaultError
+from scoring.model_files.model_faults import ModelFaultError
 
 AnyArray = npt.NDArray[Any]
 AnyDtype = np.dtype[Any]

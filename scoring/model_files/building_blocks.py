@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.allowed_types import ATTRIBUTE_TYPES
-from scoring.array_reading import (
+from scoring.model_files.allowed_types import ATTRIBUTE_TYPES
+from scoring.model_files.array_reading import (
     array_from_buffer,
     empty_array,
     is_scalar,
@@ -23,9 +23,9 @@ from scoring.array_reading import (
     set_array_state,
     set_dtype_state,
 )
-from scoring.decision_trees import new_tree, set_tree_state
-from scoring.model_faults import ModelFaultError, not_allowed, shown
-from scoring.neighbour_trees import UnbuiltTree, Unused
+from scoring.model_files.decision_trees import new_tree, set_tree_state
+from scoring.model_files.model_faults import ModelFaultError, not_allowed, shown
+from scoring.model_files.neighbour_trees import UnbuiltTree, Unused
 
 _MT19937_WORDS: Final = 624  # length of the generator's state; its position is an index into it
 _LONGEST_VERSION: Final = 40
@@ -211,8 +211,8 @@ _STATE_SETTERS: Final[Mapping[str, _StateSetter]] = MappingProxyType(
     | {
         "numpy.ndarray": set_array_state,
         "numpy.random.mtrand.RandomState": set_random_state,
-        "scoring.neighbour_trees.UnbuiltTree": _ignore,
-        "scoring.neighbour_trees.Unused": _ignore,
+        "scoring.model_files.neighbour_trees.UnbuiltTree": _ignore,
+        "scoring.model_files.neighbour_trees.Unused": _ignore,
         "sklearn.tree._tree.Tree": set_tree_state,
     }
 )

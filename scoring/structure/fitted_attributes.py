@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.array_reading import AnyArray
-from scoring.building_blocks import type_name
-from scoring.model_faults import ModelFaultError, shown
+from scoring.model_files.array_reading import AnyArray
+from scoring.model_files.building_blocks import type_name
+from scoring.model_files.model_faults import ModelFaultError, shown
 
 _MISSING: Final = object()
 

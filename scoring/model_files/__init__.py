@@ -2,14 +2,14 @@
 
 from typing import Final, Literal
 
-from scoring.building_blocks import AllowedName, ArrayHeader
-from scoring.decompression import decompressed
 from scoring.errors import ArtifactRejectedError
-from scoring.model_faults import ModelFaultError, shown
-from scoring.neighbour_trees import UnbuiltTree, Unused, rebuild_tree
-from scoring.object_graphs import objects_within
-from scoring.skops_files import read_skops
-from scoring.unpickling import unpickle
+from scoring.model_files.building_blocks import AllowedName, ArrayHeader
+from scoring.model_files.decompression import decompressed
+from scoring.model_files.model_faults import ModelFaultError, shown
+from scoring.model_files.neighbour_trees import UnbuiltTree, Unused, rebuild_tree
+from scoring.model_files.object_graphs import objects_within
+from scoring.model_files.skops_files import read_skops
+from scoring.model_files.unpickling import unpickle
 
 # An isolation forest of 1,000 trees is 11 MB as joblib and 33 MB as skops; eight times that
 # still loads beside the batches in the 2 GB of a small instance.
@@ -27,9 +27,9 @@ def open_model_file(
 ) -> object:
     """Read a model file into the objects it describes.
 
-    Only names from `scoring.allowed_types` are resolved, fitted trees are checked before their
-    state is applied, and neighbours trees are built again from their points. `check_structure`
-    must still see the result before it scores.
+    Only names from `allowed_types` are resolved, fitted trees are checked before their state is
+    applied, and neighbours trees are built again from their points. `check_structure` must still
+    see the result before it scores.
 
     Parameters
     ----------

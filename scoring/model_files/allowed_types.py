@@ -63,8 +63,8 @@ _METRICS: Final = (
     "SEuclideanDistance",
 )
 
-# Everything else: each is made by a function of scoring.building_blocks that checks what it
-# is given, never by calling what the name stands for.
+# Everything else: each is made by a function of building_blocks that checks what it is given,
+# never by calling what the name stands for.
 _BUILDING_BLOCKS: Final = {
     "_codecs.encode": "bytes in pickle protocols 0 to 2; only latin-1",
     "builtins.bytearray": "array bytes in pickle protocols 0 to 4",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.model_faults import ModelFaultError
+from scoring.model_files.model_faults import ModelFaultError
 
 _TREE_METHODS: Final = ("ball_tree", "kd_tree")
 _POINT_KINDS: Final = "iuf"

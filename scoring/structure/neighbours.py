@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from scoring.fitted_attributes import FittedAttributes
-from scoring.neighbour_trees import checked_metric_parameters, checked_points
+from scoring.model_files.neighbour_trees import checked_metric_parameters, checked_points
+from scoring.structure.fitted_attributes import FittedAttributes
 
 _METHODS: Final = ("ball_tree", "brute", "kd_tree")
 # "precomputed" needs distances in place of readings; "haversine" two angles. The others of

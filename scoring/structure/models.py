@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.fitted_attributes import FittedAttributes
+from scoring.structure.fitted_attributes import FittedAttributes
 
 # libsvm reads "precomputed" as row numbers into memory; a function would be a callable.
 _KERNELS: Final = ("linear", "poly", "rbf", "sigmoid")

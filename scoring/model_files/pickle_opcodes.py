@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from scoring.array_reading import is_scalar
-from scoring.building_blocks import type_name
-from scoring.model_faults import ModelFaultError, shown
+from scoring.model_files.array_reading import is_scalar
+from scoring.model_files.building_blocks import type_name
+from scoring.model_files.model_faults import ModelFaultError, shown
 
 # A forest of 1,000 trees takes 0.2 million steps. Every step may make one small object, so
 # this also bounds memory: 4 million empty sets are 0.9 GB.

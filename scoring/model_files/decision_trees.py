@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from scoring.model_faults import REFIT, ModelFaultError
+from scoring.model_files.model_faults import REFIT, ModelFaultError
 
 _NO_CHILD: Final = -1
 _NO_FEATURE: Final = -2

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from scoring.building_blocks import type_name
-from scoring.fitted_attributes import FittedAttributes
+from scoring.model_files.building_blocks import type_name
+from scoring.structure.fitted_attributes import FittedAttributes
 
 _DATA: Final = "sklearn.preprocessing._data."
 _METHODS: Final = ("yeo-johnson", "box-cox")

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.array_reading import is_scalar
-from scoring.building_blocks import check_attribute_name, type_name
 from scoring.errors import ArtifactRejectedError
-from scoring.fitted_attributes import FittedAttributes
-from scoring.model_faults import REFIT, ModelFaultError, shown
-from scoring.object_graphs import objects_within
-from scoring.structure_of_models import MODEL_CHECKS
-from scoring.structure_of_neighbours import NEIGHBOUR_CHECKS
-from scoring.structure_of_transformers import TRANSFORMER_CHECKS
-from scoring.structure_of_trees import TREE_CHECKS
+from scoring.model_files.array_reading import is_scalar
+from scoring.model_files.building_blocks import check_attribute_name, type_name
+from scoring.model_files.model_faults import REFIT, ModelFaultError, shown
+from scoring.model_files.object_graphs import objects_within
+from scoring.structure.fitted_attributes import FittedAttributes
+from scoring.structure.models import MODEL_CHECKS
+from scoring.structure.neighbours import NEIGHBOUR_CHECKS
+from scoring.structure.transformers import TRANSFORMER_CHECKS
+from scoring.structure.trees import TREE_CHECKS
 
 _CHECKS: Final = {**MODEL_CHECKS, **NEIGHBOUR_CHECKS, **TREE_CHECKS}
 _PIPELINE: Final = "sklearn.pipeline.Pipeline"

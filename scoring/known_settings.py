@@ -1,0 +1,72 @@
+"""Every setting there is: name, default, where it belongs, what it means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Where = Literal["local", "azure", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable or app setting.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the environment.
+    default : str or None
+        What holds when it is absent; None: nothing does.
+    where : {"local", "azure", "both"}
+        Which example settings and which deployment carry it.
+    meaning : str
+        One line for `docs/settings.md`.
+    """
+
+    name: str
+    default: str | None
+    where: Where
+    meaning: str
+
+
+_ALL = (
+    Setting("EventHubConnection", None, "local", "Event Hubs connection string, read by the host"),
+    Setting(
+        "EventHubConnection__fullyQualifiedNamespace",
+        None,
+        "azure",
+        "Event Hubs namespace, read by the host; with an identity there is no key",
+    ),
+    Setting("EventHubConnection__credential", None, "azure", "`managedidentity`"),
+    Setting("EventHubConnection__clientId", None, "azure", "the identity's client id"),
+    Setting("EVENT_HUB_NAME", "sensor-features", "both", "the hub that readings arrive on"),
+    Setting("EVENT_HUB_CONSUMER_GROUP", "$Default", "both", "a consumer group of the app's own"),
+    Setting("STORAGE_ACCOUNT_NAME", None, "azure", "Blob Storage, reached by identity"),
+    Setting("STORAGE_CONNECTION_STRING", None, "local", "Blob Storage by key, such as Azurite's"),
+    Setting("DATA_DIR", ".local", "local", "folder used where there is no Blob Storage"),
+    Setting("MODEL_CONTAINER_NAME", "models", "both", "container of the model artifacts"),
+    Setting("MODEL_FILE_PATH", None, "both", "a bare artifact; unset: the registry layout"),
+    Setting("MODEL_NAME", "default", "both", "name of the model in the registry"),
+    Setting("MODEL_ROUTES", None, "both", "models by sensor id: `pump-*=vibration,*=default`"),
+    Setting("TRUSTED_MODEL_TYPES", None, "both", "extra classes a model file may hold"),
+    Setting("FEATURE_KEYS", None, "both", "features in the model's order, by comma"),
+    Setting(
+        "SENSOR_ID_KEYS",
+        "sensor_id,device_id,unit_number,station_id,id",
+        "both",
+        "keys that may hold the sensor's id; the first present counts",
+    ),
+    Setting("MISSING_FEATURES", "reject", "both", "`reject`, or `median`: fill from training"),
+    Setting("TIME_TIE_BREAK", "none", "both", "`sequence` keeps readings of one instant apart"),
+    Setting("MODEL_REFRESH_SECONDS", "60", "both", "how often a process looks for a new model"),
+    Setting(
+        "MODEL_RELOAD_SCHEDULE", "0 */5 * * * *", "both", "when `reload_models` verifies models"
+    ),
+    Setting("ATTRIBUTION_MAX_READINGS", "50", "both", "anomalies a batch whose cause is computed"),
+    Setting("INFLUXDB_URL", None, "both", "InfluxDB 2; the sink is on when this is set"),
+    Setting("INFLUXDB_ORG", None, "both", "its organisation"),
+    Setting("INFLUXDB_BUCKET", None, "both", "its bucket"),
+    Setting("INFLUXDB_TOKEN", None, "both", "a token that may write to the bucket"),
+)
+SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _ALL})
