@@ -50,8 +50,9 @@ class ScoringApp:
         """Refresh this process's models, and report any current version that is unusable.
 
         Other processes refresh on their own data path; this one finds a bad publication before
-        a batch meets it.
+        a batch meets it. The status records of processes that ended long ago go, too.
         """
+        self.delivery.status.sweep()
         snapshot = self.delivery.cache.refresh()
         for name, state in snapshot.states.items():
             if state.state == "ready":

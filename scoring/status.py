@@ -16,6 +16,8 @@ CONTAINER = "status"
 _log = logging.getLogger(__name__)
 # Often enough for people, and four writes a minute of a process at the most.
 _WRITE_EVERY = timedelta(seconds=15)
+# Long enough to look into what a process did last.
+_SWEPT_AFTER = timedelta(days=1)
 # Eight missed writes: the process is gone, or nothing arrives.
 FRESH_FOR = timedelta(minutes=2)
 # What is older is not even read; storage dates files by a clock of its own, in whole seconds.
@@ -102,6 +104,13 @@ class StatusBoard:
             self._container.put(f"{self._instance}.json", msgspec.json.encode(record))
         except StorageUnavailableError as error:
             _log.warning("status record not written: %s", error)
+
+    def sweep(self) -> None:
+        """Delete the records of processes that ended long ago."""
+        now = self._clock()
+        for entry in list(self._container.list()):
+            if now - entry.modified.astimezone(UTC) > _SWEPT_AFTER:
+                self._container.delete(entry.path)
 
     def fresh_records(self) -> Iterator[StatusRecord]:
         """Read the records younger than two minutes."""

@@ -130,3 +130,15 @@ def test_a_field_of_a_later_release_does_no_harm(container: Container) -> None:
     assert isinstance(found, Stored)
     container.put("host-1.json", msgspec.json.encode(msgspec.json.decode(found.data) | {"new": 1}))
     assert records(container, clock).keys() == {"host-1"}
+
+
+def test_records_of_processes_that_ended_a_day_ago_are_swept(container: Container) -> None:
+    """They would be listed for ever; a younger one stays."""
+    clock = Clock()
+    StatusBoard(container, "ended", clock).batch_ended(ledger(), MODELS, {})
+    clock.move(23 * 3600)
+    StatusBoard(container, "alive", clock).sweep()
+    assert [entry.path for entry in container.list()] == ["ended.json"]
+    clock.move(2 * 3600)
+    StatusBoard(container, "alive", clock).sweep()
+    assert list(container.list()) == []
