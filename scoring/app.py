@@ -52,13 +52,13 @@ class ScoringApp:
         Other processes refresh on their own data path; this one finds a bad publication before
         a batch meets it. The status records of processes that ended long ago go, too.
         """
-        self.delivery.status.sweep()
         snapshot = self.delivery.cache.refresh()
         for name, state in snapshot.states.items():
             if state.state == "ready":
                 _log.info("model %s: version %s verified", name, state.found_version)
             else:
                 _log.error("model %s is %s: %s", name, state.state, state.problem)
+        self.delivery.status.sweep()
 
 
 def build_app(settings: Settings) -> ScoringApp:
