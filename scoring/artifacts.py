@@ -11,14 +11,14 @@ import numpy as np
 from scoring.bare_artifacts import BareArtifact, native_threshold, unwrap
 from scoring.errors import ArtifactRejectedError
 from scoring.features import FloatArray
-from scoring.manifest import GoldenRows, Manifest
+from scoring.flat_scoring import flat_scorer
+from scoring.manifest import Manifest
 from scoring.model_files import open_model_file
 from scoring.scorer import Scorer, ScoreRows, checked, choose_scorer
+from scoring.self_test import self_test
 from scoring.structure import check_structure
 from scoring.thresholds import Calibration, Rule
 
-# Other processors add in another order; a wrong model differs by far more.
-_GOLDEN_TOLERANCE = 1e-9
 _VERSION_DIGITS = 12
 
 
@@ -197,9 +197,9 @@ def _ready(
         rule=manifest.anomalous if manifest else None,
     )
     threshold, scale = _threshold(bare, scorer, manifest, artifact)
-    score = checked(scorer, len(features))
+    score = checked(flat_scorer(bare.estimator, scorer, artifact), len(features))
     medians = _medians(manifest, bare.estimator, len(features))
-    _self_test(score, features, medians, manifest.golden if manifest else None, artifact)
+    self_test(score, features, medians, manifest.golden if manifest else None, artifact)
     return LoadedModel(
         name=name,
         version=version,
@@ -280,33 +280,3 @@ def _medians(manifest: Manifest | None, estimator: Any, n_features: int) -> Floa
         if centre is not None and hasattr(first, "scale_") and len(centre) == n_features:
             return np.array(centre, np.float64)
     return None
-
-
-def _self_test(
-    score: ScoreRows,
-    features: Sequence[str],
-    medians: FloatArray | None,
-    golden: GoldenRows | None,
-    artifact: str,
-) -> None:
-    """Score a few rows before any reading depends on it."""
-    probe = np.zeros((2, len(features))) if medians is None else np.vstack([medians, medians])
-    rows = np.array(golden.rows) if golden else probe
-    try:
-        found = score(rows)
-    except Exception as error:  # any estimator may fail in any way; none of them may get further
-        raise ArtifactRejectedError(
-            artifact,
-            f"scoring {len(rows)} rows of its own failed: {type(error).__name__}: {error}",
-            "fit it again with the versions in requirements.txt",
-        ) from error
-    if found.shape != (len(rows),):
-        raise ArtifactRejectedError(artifact, "it does not give one score a row", "fit it again")
-    if golden and not np.allclose(
-        found, golden.scores, rtol=_GOLDEN_TOLERANCE, atol=_GOLDEN_TOLERANCE
-    ):
-        raise ArtifactRejectedError(
-            artifact,
-            "it scores the golden rows of its manifest differently here",
-            "fit it again with the versions in requirements.txt",
-        )

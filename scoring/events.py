@@ -1,16 +1,17 @@
 """Turns event bodies into columns of readings, or says why not."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import ReadingRejectedError
 from scoring.event_time import event_time_ns
-from scoring.json_bodies import Document, documents
+from scoring.json_bodies import BAD_JSON, Document, decode_strictly, documents
 
 TIME_KEYS = ("timestamp", "event_time", "time")
 LONGEST_SENSOR_ID = 256
@@ -18,6 +19,12 @@ LONGEST_SENSOR_ID = 256
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # With TIME_TIE_BREAK, and where a reading has no time: sequence number modulo this, as us.
 _TIE_BREAK_SPAN = 1_000
+
+# Sensors whose id is known to be fit; looking it up costs a tenth of looking at it.
+_MOST_REMEMBERED = 100_000
+# What reading a body that is not one plain reading may raise.
+NOT_PLAIN = (*BAD_JSON, ReadingRejectedError, TypeError)
+_T = TypeVar("_T")
 
 IntArray = npt.NDArray[np.int64]
 
@@ -92,30 +99,29 @@ class Readings:
         What the JSON object held.
     events, indexes : ndarray of shape (n_readings,), int64
         Position of the event in the batch, and of the reading in its body.
-    raws : list of callable
-        Each gives the reading's bytes as they arrived; called for the rejected alone.
+    documents : mapping of (int, int) to Document
+        By event and index, for readings that are not the whole body of their event.
+    bodies : sequence of bytes
+        Of all events.
     """
 
     sensor_ids: list[str]
     event_time_ns: IntArray
-    payloads: list[Mapping[str, Any]]
+    payloads: list[dict[str, Any]]
     events: IntArray
     indexes: IntArray
-    raws: list[Callable[[], bytes]]
+    documents: Mapping[tuple[int, int], Document]
+    bodies: Sequence[bytes]
 
     def __len__(self) -> int:
         return len(self.sensor_ids)
 
     def reject(self, row: int, error: ReadingRejectedError) -> Rejected:
         """Turn one reading away for `error`."""
-        return Rejected(
-            event=int(self.events[row]),
-            index=int(self.indexes[row]),
-            raw=self.raws[row](),
-            reason=error.reason,
-            message=str(error),
-            field=error.field,
-        )
+        event, index = int(self.events[row]), int(self.indexes[row])
+        document = self.documents.get((event, index))
+        raw = self.bodies[event] if document is None else document.raw()
+        return Rejected(event, index, raw, error.reason, str(error), error.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,44 @@ class ReadingKeys:
 
     sensor_id: tuple[str, ...]
     time_tie_break: Literal["none", "sequence"] = "none"
+
+
+class _Columns:
+    """The columns of `Readings` while they are filled."""
+
+    def __init__(self) -> None:
+        self.sensor_ids: list[str] = []
+        self.times: list[int] = []
+        self.payloads: list[dict[str, Any]] = []
+        self.events: list[int] = []
+        self.indexes: list[int] = []
+        self.documents: dict[tuple[int, int], Document] = {}
+
+    def in_order(self) -> "list[int] | None":
+        """Return the rows in order of arrival; None if they are."""
+        places = list(zip(self.events, self.indexes, strict=True))
+        order = sorted(range(len(places)), key=places.__getitem__)
+        return None if order == list(range(len(order))) else order
+
+    def readings(self, bodies: Sequence[bytes]) -> Readings:
+        order = self.in_order() if self.documents else None
+        rows = slice(None) if order is None else order
+        pick = _picker(order)
+        return Readings(
+            pick(self.sensor_ids),
+            np.array(self.times, np.int64)[rows],
+            pick(self.payloads),
+            np.array(self.events, np.int64)[rows],
+            np.array(self.indexes, np.int64)[rows],
+            self.documents,
+            bodies,
+        )
+
+
+def _picker(order: "list[int] | None") -> "Callable[[list[_T]], list[_T]]":
+    if order is None:
+        return lambda column: column
+    return lambda column: [column[row] for row in order]
 
 
 def read_events(batch: EventBatch, keys: ReadingKeys) -> tuple[Readings, list[Rejected]]:
@@ -136,55 +180,74 @@ def read_events(batch: EventBatch, keys: ReadingKeys) -> tuple[Readings, list[Re
     list of Rejected
         All others. One bad reading costs none of its neighbours.
     """
-    nothing = np.empty(0, np.int64)
-    readings = Readings([], nothing, [], nothing, nothing, [])
+    columns = _Columns()
     rejected: list[Rejected] = []
-    times: list[int] = []
-    events: list[int] = []
-    indexes: list[int] = []
-    for event, index, document in _numbered(batch.bodies):
+    for event in _read_plain(batch, keys, columns):
+        for index, document in enumerate(documents(batch.bodies[event])):
+            try:
+                payload = document.payload()
+                sensor_id, time_ns = _identity(payload, batch, event, index, keys)
+            except ReadingRejectedError as error:
+                raw = document.raw()
+                rejected.append(Rejected(event, index, raw, error.reason, str(error), error.field))
+                continue
+            columns.sensor_ids.append(sensor_id)
+            columns.times.append(time_ns)
+            columns.payloads.append(payload)
+            columns.events.append(event)
+            columns.indexes.append(index)
+            columns.documents[event, index] = document
+    return columns.readings(batch.bodies), rejected
+
+
+def _read_plain(batch: EventBatch, keys: ReadingKeys, columns: _Columns) -> list[int]:
+    """Read the bodies that are one plain reading; returns the events that are anything else.
+
+    The usual case, at the cost of the parser and a few look-ups.
+    """
+    others: list[int] = []
+    for event, body in enumerate(batch.bodies):
         try:
-            payload = document.payload()
-            sensor_id = _sensor_id(payload, keys.sensor_id) or _checked_sensor_id(
-                batch.fallback_sensor_id(event), "partition_key"
-            )
-            times.append(_time(payload, batch, event, index, keys))
-        except ReadingRejectedError as error:
-            raw = document.raw()
-            rejected.append(Rejected(event, index, raw, error.reason, str(error), error.field))
+            payload = decode_strictly(body)
+            sensor_id, time_ns = _identity(payload, batch, event, 0, keys)
+        except NOT_PLAIN:
+            others.append(event)
             continue
-        readings.sensor_ids.append(sensor_id)
-        readings.payloads.append(payload)
-        readings.raws.append(document.raw)
-        events.append(event)
-        indexes.append(index)
-    return _with_columns(readings, times, events, indexes), rejected
+        columns.sensor_ids.append(sensor_id)
+        columns.times.append(time_ns)
+        columns.payloads.append(payload)
+        columns.events.append(event)
+    columns.indexes = [0] * len(columns.events)
+    return others
 
 
-def _with_columns(
-    readings: Readings, times: list[int], events: list[int], indexes: list[int]
-) -> Readings:
-    return Readings(
-        readings.sensor_ids,
-        np.array(times, np.int64),
-        readings.payloads,
-        np.array(events, np.int64),
-        np.array(indexes, np.int64),
-        readings.raws,
-    )
+def _identity(
+    payload: Any, batch: EventBatch, event: int, index: int, keys: ReadingKeys
+) -> tuple[str, int]:
+    """Find the sensor and the time of a reading.
 
-
-def _numbered(bodies: Sequence[bytes]) -> Iterator[tuple[int, int, Document]]:
-    for event, body in enumerate(bodies):
-        for index, document in enumerate(documents(body)):
-            yield event, index, document
-
-
-def _sensor_id(payload: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
-    for key in keys:
+    Raises
+    ------
+    ReadingRejectedError
+        If one of them is unusable.
+    TypeError
+        If the payload is no object.
+    """
+    if type(payload) is not dict:
+        raise TypeError
+    for key in keys.sensor_id:
         if key in payload:
-            return _checked_sensor_id(payload[key], key)
-    return None
+            sensor_id = _checked_sensor_id(payload[key], key)
+            break
+    else:
+        sensor_id = _checked_sensor_id(batch.fallback_sensor_id(event), "partition_key")
+    for key in TIME_KEYS:
+        if key in payload:
+            time_ns = event_time_ns(payload[key], key)
+            if keys.time_tie_break == "sequence":
+                time_ns += _tie_break_ns(batch, event, index)
+            return sensor_id, time_ns
+    return sensor_id, batch.enqueued_ns[event] + _tie_break_ns(batch, event, index)
 
 
 def _checked_sensor_id(value: object, key: str) -> str:
@@ -195,7 +258,7 @@ def _checked_sensor_id(value: object, key: str) -> str:
         raise ReadingRejectedError(
             "bad_sensor_id", f"expected text or an integer, not {found}", key
         )
-    if not 0 < len(value) <= LONGEST_SENSOR_ID or _UNFIT.search(value):
+    if not _is_fit(value):
         raise ReadingRejectedError(
             "bad_sensor_id",
             f"expected 1 to {LONGEST_SENSOR_ID} characters and no control characters",
@@ -204,23 +267,14 @@ def _checked_sensor_id(value: object, key: str) -> str:
     return value
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _is_fit(sensor_id: str) -> bool:
+    return 0 < len(sensor_id) <= LONGEST_SENSOR_ID and not _UNFIT.search(sensor_id)
+
+
 def _integer_text(value: int) -> str:
     # Python refuses to print an integer of thousands of digits; such an id is refused anyway.
     return str(value) if value.bit_length() <= LONGEST_SENSOR_ID * 4 else "9" * 999
-
-
-def _time(
-    payload: Mapping[str, Any], batch: EventBatch, event: int, index: int, keys: ReadingKeys
-) -> int:
-    for key in TIME_KEYS:
-        if key in payload:
-            time_ns = event_time_ns(payload[key], key)
-            break
-    else:
-        return batch.enqueued_ns[event] + _tie_break_ns(batch, event, index)
-    if keys.time_tie_break == "sequence":
-        return time_ns + _tie_break_ns(batch, event, index)
-    return time_ns
 
 
 def _tie_break_ns(batch: EventBatch, event: int, index: int) -> int:

@@ -9,12 +9,12 @@ import msgspec
 
 from scoring.errors import ReadingRejectedError
 
-_decode = msgspec.json.Decoder().decode
+decode_strictly = msgspec.json.Decoder().decode
 _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 # Python refuses to read longer integers; such a number is no finite float either.
 _LONGEST_INTEGER: Final = 4_000
 # What the two parsers raise on bad input.
-_BAD_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+BAD_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -89,8 +89,8 @@ def documents(body: bytes) -> Iterator[Document]:
         alone, and what precedes a fault in the syntax of an array is kept.
     """
     try:
-        value = _decode(body)
-    except _BAD_JSON:
+        value = decode_strictly(body)
+    except BAD_JSON:
         yield from _hard_documents(body.removeprefix(_BYTE_ORDER_MARK))
         return
     if type(value) is not list:
@@ -161,8 +161,8 @@ def _lines(body: bytes) -> list[Document]:
 
 def _line(line: bytes) -> Document:
     try:
-        return Document(_decode(line), line)
-    except _BAD_JSON:
+        return Document(decode_strictly(line), line)
+    except BAD_JSON:
         return _document(line)
 
 

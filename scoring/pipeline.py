@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from scoring.routing import Routes
 from scoring.scored import ScoredBatch
 from scoring.scorer import anomalousness
 from scoring.thresholds import BoolArray, anomaly_scores, is_anomaly
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _score_rows(
 ) -> tuple[ScoredBatch, list[Rejected]]:
     """Score the readings that are routed to one model."""
     all_rows = np.asarray(rows, np.int64)
-    payloads = [readings.payloads[row] for row in rows]
+    payloads = _pick(readings.payloads, all_rows)
     matrix = feature_matrix(payloads, model.features, _fill(model, policy))
     rejected = [readings.reject(rows[position], error) for position, error in matrix.rejected]
     score, failed = _score(model, matrix.X)
@@ -173,7 +175,7 @@ def _scored_batch(
     model: LoadedModel,
     policy: Policy,
 ) -> ScoredBatch:
-    sensor_ids = [readings.sensor_ids[row] for row in kept.tolist()]
+    sensor_ids = _pick(readings.sensor_ids, kept)
     decided = is_anomaly(score, model.threshold, model.rule)
     severity = anomalousness(score, model.rule)
     events = readings.events[kept]
@@ -189,11 +191,18 @@ def _scored_batch(
         anomaly_score=anomaly_scores(model.calibration, severity) if model.calibration else None,
         is_anomaly=decided,
         causes=_causes(model, matrix.X, decided, severity, sensor_ids, policy),
-        payloads=[readings.payloads[row] for row in kept.tolist()],
+        payloads=_pick(readings.payloads, kept),
         partition=batch.partition,
         sequence_numbers=np.asarray(batch.sequence_numbers, np.int64)[events],
         indexes=readings.indexes[kept],
     )
+
+
+def _pick(column: list[_T], rows: npt.NDArray[np.int64]) -> list[_T]:
+    """Take rows of a column; the column itself where that is all of it, as it usually is."""
+    if len(rows) == len(column):
+        return column
+    return [column[row] for row in rows.tolist()]
 
 
 def _causes(

@@ -55,7 +55,7 @@ class ScoredBatch:
     anomaly_score: FloatArray | None
     is_anomaly: BoolArray | None
     causes: Mapping[int, Cause]
-    payloads: list[Mapping[str, Any]]
+    payloads: list[dict[str, Any]]
     partition: str
     sequence_numbers: npt.NDArray[np.int64]
     indexes: npt.NDArray[np.int64]

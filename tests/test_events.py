@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scoring.errors import ReadingRejectedError
 from scoring.events import EventBatch, ReadingKeys, read_events
 
 NOW = 1_700_000_000 * 10**9
@@ -50,7 +51,9 @@ def test_readings_become_columns_in_order() -> None:
     assert readings.sensor_ids == ["a", "b", "c"]
     assert readings.events.tolist() == [0, 1, 1]
     assert readings.indexes.tolist() == [0, 0, 2]
-    assert [raw() for raw in readings.raws][1:] == [b'{"sensor_id":"b"}', b'{"sensor_id":"c"}']
+    error = ReadingRejectedError("missing_feature", "it has none")
+    raws = [readings.reject(row, error).raw for row in range(3)]
+    assert raws[1:] == [b'{"sensor_id":"b"}', b'{"sensor_id":"c"}']
     assert [(one.event, one.index, one.reason) for one in rejected] == [
         (1, 1, "not_an_object"),
         (2, 0, "empty_body"),
