@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, List  # noqa: UP035  # the Functions worker re
 
 import azure.functions as func
 
+from scoring import decoding
+
 if TYPE_CHECKING:
     from scoring.app import ScoringApp
     from scoring.http_api import Response
 
+decoding.install()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from scoring.event_batch import EventBatch
 from scoring.event_time import iso_time
-from scoring.events import EventBatch, Rejected
+from scoring.events import Rejected
 from scoring.storage import ConditionNotMetError, Container, Stored
 
 CONTAINER = "dead-letter"

@@ -15,8 +15,8 @@ from scoring.errors import (
     SinkUnavailableError,
     StorageUnavailableError,
 )
+from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
-from scoring.events import EventBatch
 from scoring.ledger import BatchCounts, Ledger
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.scored import ScoredBatch, Sink

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import ReadingRejectedError
+from scoring.event_batch import EventBatch
 from scoring.event_time import event_time_ns
 from scoring.json_bodies import BAD_JSON, Document, decode_strictly, documents
 
@@ -27,35 +28,6 @@ NOT_PLAIN = (*BAD_JSON, ReadingRejectedError, TypeError)
 _T = TypeVar("_T")
 
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class EventBatch:
-    """What the trigger delivered, as columns; one entry an event.
-
-    Parameters
-    ----------
-    hub, partition : str
-        Where the events come from.
-    bodies : sequence of bytes
-    sequence_numbers : sequence of int
-    enqueued_ns : sequence of int
-        When the hub took each event; ns since 1970, UTC.
-    partition_keys, device_ids : sequence of str or None
-        Event Hubs partition key and IoT Hub device id.
-    """
-
-    hub: str
-    partition: str
-    bodies: Sequence[bytes]
-    sequence_numbers: Sequence[int]
-    enqueued_ns: Sequence[int]
-    partition_keys: Sequence[str | None]
-    device_ids: Sequence[str | None]
-
-    def fallback_sensor_id(self, event: int) -> str:
-        """Name the sensor of an event whose readings name none."""
-        return self.partition_keys[event] or self.device_ids[event] or f"partition-{self.partition}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from scoring.errors import (
     SinkUnavailableError,
     StorageUnavailableError,
 )
+from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
-from scoring.events import EventBatch, Rejected
+from scoring.events import Rejected
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.routing import Routes
 from scoring.scored import Sink, scored_documents

@@ -64,6 +64,7 @@ _ALL = (
         "MODEL_RELOAD_SCHEDULE", "0 */5 * * * *", "both", "when `reload_models` verifies models"
     ),
     Setting("ATTRIBUTION_MAX_READINGS", "50", "both", "anomalies a batch whose cause is computed"),
+    Setting("FAST_DECODING", "true", "both", "`false`: azure-functions decodes events by itself"),
     Setting("INFLUXDB_URL", None, "both", "InfluxDB 2; the sink is on when this is set"),
     Setting("INFLUXDB_ORG", None, "both", "its organisation"),
     Setting("INFLUXDB_BUCKET", None, "both", "its bucket"),

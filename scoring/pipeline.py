@@ -11,7 +11,8 @@ from scoring.artifacts import LoadedModel
 from scoring.attribution import Cause, causes, worst_rows
 from scoring.cache import Snapshot
 from scoring.errors import ReadingRejectedError
-from scoring.events import EventBatch, ReadingKeys, Readings, Rejected, read_events
+from scoring.event_batch import EventBatch
+from scoring.events import ReadingKeys, Readings, Rejected, read_events
 from scoring.features import FeatureMatrix, FloatArray, feature_matrix
 from scoring.routing import Routes
 from scoring.scored import ScoredBatch

@@ -12,7 +12,7 @@ from scoring.errors import SettingsError
 from scoring.known_settings import SETTINGS, Setting
 from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
 
-__all__ = ["SETTINGS", "InfluxSettings", "Setting", "Settings", "load_settings"]
+__all__ = ["SETTINGS", "InfluxSettings", "Setting", "Settings", "is_fast_decoding", "load_settings"]
 
 _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
 _T = TypeVar("_T")
@@ -48,6 +48,7 @@ class Settings:
     time_tie_break: Literal["none", "sequence"]
     model_refresh_seconds: float
     attribution_max_readings: int
+    fast_decoding: bool
     influxdb: InfluxSettings | None
     instance: str
 
@@ -106,6 +107,10 @@ def _missing_features(text: str) -> Literal["reject", "median"]:
 def _time_tie_break(text: str) -> Literal["none", "sequence"]:
     choices: dict[str, Literal["none", "sequence"]] = {"none": "none", "sequence": "sequence"}
     return _chosen(choices, text)
+
+
+def _flag(text: str) -> bool:
+    return _chosen({"true": True, "false": False}, text)
 
 
 def _chosen(choices: Mapping[str, _T], text: str) -> _T:
@@ -228,9 +233,15 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
         attribution_max_readings=choose(
             "ATTRIBUTION_MAX_READINGS", _between(int, 0, 100_000), "a whole number from 0 to 100000"
         ),
+        fast_decoding=choose("FAST_DECODING", _flag, "true or false"),
         influxdb=_influxdb(reader),
         instance=_instance(environ),
     )
+
+
+def is_fast_decoding() -> bool:
+    """Tell whether events are to be decoded past azure-functions; asked once a batch."""
+    return os.environ.get("FAST_DECODING", "").strip().lower() != "false"
 
 
 def _instance(environ: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import azure.functions as func
 from azure.functions import meta
 from azure.functions.eventhub import EventHubTriggerConverter
 
-from scoring.events import EventBatch
+from scoring.event_batch import EventBatch
 from tests.small_models import FEATURES, normal_readings
 
 # 2026-05-01T12:00:00.123Z
@@ -74,14 +74,14 @@ def trigger_metadata(n: int, *, partition: str = "0", first: int = 0) -> dict[st
     }
 
 
-def trigger_events(bodies: Sequence[bytes], **metadata: Any) -> list[func.EventHubEvent]:
+def trigger_events(bodies: Sequence[bytes], **metadata: Any) -> Sequence[func.EventHubEvent]:
     """Make the events of a batch through azure-functions' own converter."""
     texts = trigger_metadata(len(bodies), **metadata)
     decoded = EventHubTriggerConverter.decode(
         meta.Datum(_CollectionBytes(list(bodies)), "collection_bytes"),
         trigger_metadata={name: meta.Datum(text, "json") for name, text in texts.items()},
     )
-    assert isinstance(decoded, list)
+    assert isinstance(decoded, Sequence)
     return decoded
 
 

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from scoring.dead_letters import DeadLetters, whole_events
-from scoring.events import EventBatch, Rejected
+from scoring.event_batch import EventBatch
+from scoring.events import Rejected
 from scoring.storage import BlobStorage, Container, FolderStorage, Stored
 from tests.event_batches import ENQUEUED_NS, event_batch
 

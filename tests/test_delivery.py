@@ -9,7 +9,7 @@ import pytest
 from scoring.cache import Snapshot
 from scoring.delivery import Delivery
 from scoring.errors import ModelUnavailableError, SinkUnavailableError, StorageUnavailableError
-from scoring.events import EventBatch
+from scoring.event_batch import EventBatch
 from scoring.features import FloatArray
 from scoring.scored import ScoredBatch
 from tests.deployments import Deployment, deployed

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.errors import ReadingRejectedError
-from scoring.events import EventBatch, ReadingKeys, read_events
+from scoring.event_batch import EventBatch
+from scoring.events import ReadingKeys, read_events
 
 NOW = 1_700_000_000 * 10**9
 KEYS = ReadingKeys(("sensor_id", "device_id"))

@@ -1,0 +1,33 @@
+"""One batch of the trigger as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """What the trigger delivered, as columns; one entry an event.
+
+    Parameters
+    ----------
+    hub, partition : str
+        Where the events come from.
+    bodies : sequence of bytes
+    sequence_numbers : sequence of int
+    enqueued_ns : sequence of int
+        When the hub took each event; ns since 1970, UTC.
+    partition_keys, device_ids : sequence of str or None
+        Event Hubs partition key and IoT Hub device id.
+    """
+
+    hub: str
+    partition: str
+    bodies: Sequence[bytes]
+    sequence_numbers: Sequence[int]
+    enqueued_ns: Sequence[int]
+    partition_keys: Sequence[str | None]
+    device_ids: Sequence[str | None]
+
+    def fallback_sensor_id(self, event: int) -> str:
+        """Name the sensor of an event whose readings name none."""
+        return self.partition_keys[event] or self.device_ids[event] or f"partition-{self.partition}"
