@@ -14,6 +14,7 @@ _MIN_NS, _MAX_NS = -(2**63) + 1, 2**63 - 1 - 1_000_000_000
 # datetime keeps six digits of a second; what follows them is read here.
 _BEYOND_MICROSECONDS = re.compile(r"(\d[.,]\d{6})(\d{1,3})\d*")
 _LONGEST_TEXT = 64
+_LONGEST_TO_MICROSECONDS = len("2026-01-01T00:00:00.000000")
 # Below which absolute value a number counts as s, ms or us; above the last it is ns.
 _UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000))
 
@@ -74,7 +75,9 @@ def _from_text(text: str) -> int:
     moment = datetime.fromisoformat(text)
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     nanoseconds = 0
-    if len(text) > len("20260101T000000.000000"):
+    # the usual form with milliseconds is shorter than any that goes beyond microseconds
+    longest = _LONGEST_TO_MICROSECONDS if text[4] == "-" else len("20260101T000000.000000")
+    if len(text) > longest:
         beyond = _BEYOND_MICROSECONDS.search(text)
         nanoseconds = int(beyond[2].ljust(3, "0")) if beyond else 0
     return (moment - EPOCH) // _MICROSECOND * 1_000 + nanoseconds

@@ -1,0 +1,1 @@
+"""Measures what scoring costs: stages, the whole invocation, baselines, growth, cold start."""
