@@ -52,7 +52,7 @@ class ScoringApp:
         Other processes refresh on their own data path; this one finds a bad publication before
         a batch meets it. The status records of processes that ended long ago go, too.
         """
-        snapshot = self.delivery.cache.refresh()
+        snapshot = self.delivery.cache.verify()
         for name, state in snapshot.states.items():
             if state.state == "ready":
                 _log.info("model %s: version %s verified", name, state.found_version)

@@ -134,19 +134,26 @@ def load_bare(
         If anything about the file is not as it should be; nothing in it has run.
     """
     digest = hashlib.sha256(data).hexdigest()
-    version = digest[:_VERSION_DIGITS]
+    version = version_of(data)
     kind: Literal["joblib", "skops"] = "skops" if path.endswith(".skops") else "joblib"
     content, notes = _open(data, path, kind, trusted)
     if beside is not None and beside.sha256 != digest:
         notes += ("the manifest beside it is of another file; run python -m training calibrate",)
         beside = None
     bare = unwrap(content, artifact=path)
+    if feature_keys and bare.features:
+        _check_order(tuple(feature_keys), bare.features, path)
     chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
     bare = replace(bare, features=tuple(chosen) if chosen else None)
     if beside is not None and beside.anomaly_class is not None:
         bare = replace(bare, anomaly_class=beside.anomaly_class)
     model = _ready(bare, name, version, path, notes, beside)
     return _with_medians(model, path) if needs_medians else model
+
+
+def version_of(data: bytes) -> str:
+    """Name the version of a bare artifact: the start of its SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:_VERSION_DIGITS]
 
 
 def _with_medians(model: LoadedModel, artifact: str) -> LoadedModel:

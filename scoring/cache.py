@@ -27,6 +27,8 @@ _REFUSED_FACTOR = 10
 # Checks of many processes spread out instead of arriving together; never later than told.
 _EARLIEST_SHARE = 0.8
 
+_NO_VERSION = "there is no version in storage; publish one with python -m training publish"
+
 State = Literal["ready", "missing", "refused", "unreachable"]
 
 
@@ -79,7 +81,7 @@ class Snapshot:
         if name in self.models:
             return self.models[name]
         state = self.states.get(name, ModelState("missing"))
-        raise ModelUnavailableError(name, state.problem or "there is no version of it yet")
+        raise ModelUnavailableError(name, state.problem or _NO_VERSION)
 
 
 def _start_thread(work: Callable[[], None]) -> None:
@@ -154,6 +156,12 @@ class ModelCache:
             self._refreshing.release()
             _log.warning("models are not refreshed yet: %s", error)
 
+    def verify(self) -> Snapshot:
+        """Load the current version of every model again, changed or not."""
+        self._refreshing.acquire()  # released by _finish_refresh
+        self._finish_refresh(afresh=True)
+        return self._snapshot
+
     def refresh(self, *, at_most_every: float = 0.0) -> Snapshot:
         """Look for changes now and wait for the outcome.
 
@@ -172,12 +180,12 @@ class ModelCache:
         self._finish_refresh()
         return self._snapshot
 
-    def _finish_refresh(self) -> None:
+    def _finish_refresh(self, *, afresh: bool = False) -> None:
         try:
             before = self._snapshot
             models, states = dict(before.models), {}
             for name in self._names:
-                states[name], model = self._check(name, before)
+                states[name], model = self._check(name, before, afresh=afresh)
                 if model is not None:
                     models[name] = model
             frozen = MappingProxyType(models), MappingProxyType(states)
@@ -186,18 +194,20 @@ class ModelCache:
         finally:
             self._refreshing.release()
 
-    def _check(self, name: str, before: Snapshot) -> tuple[ModelState, LoadedModel | None]:
+    def _check(
+        self, name: str, before: Snapshot, *, afresh: bool
+    ) -> tuple[ModelState, LoadedModel | None]:
         """Look at one model; no outcome of it takes a ready model away."""
         known = before.states.get(name, ModelState("missing"))
-        look = _Look(known.tag, known.found_version)
+        look = _Look(known.tag, None)
         try:
-            found = self._source.fetch(name, self._known_tag(known))
+            found = self._source.fetch(name, None if afresh else self._known_tag(known))
             if found is NotRead.UNCHANGED:
                 return known, None
             if isinstance(found, Fetched):
                 look = _Look(found.tag, found.version)
                 return self._load(name, found)
-            return self._problem(name, known, look, "missing", "there is no version in storage")
+            return self._problem(name, known, look, "missing", _NO_VERSION)
         except StorageUnavailableError as error:
             return self._problem(name, known, look, "unreachable", str(error))
         except ArtifactRejectedError as error:

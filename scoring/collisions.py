@@ -27,7 +27,8 @@ class CollisionCounter:
 
     A reading delivered again has the same place (partition, sequence number, index), and one
     sent twice has the same values: neither is a collision. What is compared is each reading with
-    the one of its sensor before it, in the order of arrival, so a clock that is too coarse shows.
+    the one of its sensor before it in time, so a clock that is too coarse shows; a reading that
+    comes late, to a time that others have passed, is not seen to collide.
     """
 
     def __init__(self) -> None:
@@ -57,9 +58,11 @@ class CollisionCounter:
         rising = len(rows) == 1 or bool((times[1:] > times[:-1]).all())
         collided = 0
         if not rising or (before is not None and before.event_time_ns == times[0]):
+            newest = before
             for row in rows:
                 now = _last(batch, row)
-                collided += before is not None and _collides(before, now)
+                if before is not None and not _is_delivered_again(newest, now):
+                    collided += _collides(before, now)
                 before = now
         self._last[key] = _last(batch, rows[-1])
         self._last.move_to_end(key)
@@ -69,6 +72,11 @@ class CollisionCounter:
 def _last(batch: ScoredBatch, row: int) -> _Last:
     place = (batch.partition, int(batch.sequence_numbers[row]), int(batch.indexes[row]))
     return _Last(int(batch.event_time_ns[row]), place, batch.X[row].copy())
+
+
+def _is_delivered_again(newest: _Last | None, now: _Last) -> bool:
+    """Tell whether a reading was counted before: its partition has got further already."""
+    return newest is not None and newest.place[0] == now.place[0] and now.place <= newest.place
 
 
 def _collides(before: _Last, now: _Last) -> bool:

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import overload
 
 import msgspec
 
@@ -116,15 +117,24 @@ def _letter(batch: EventBatch, one: Rejected, now: datetime) -> DeadLetter:
         sequence_number=batch.sequence_numbers[one.event],
         index=one.index,
         reason=one.reason,
-        message=one.message,
-        field=one.field,
+        message=_clean(one.message),
+        field=None if one.field is None else _clean(one.field),
         enqueued_time=iso_time(batch.enqueued_ns[one.event]),
         rejected_time=now.astimezone(UTC).isoformat(timespec="milliseconds"),
-        partition_key=batch.partition_keys[one.event],
-        device_id=batch.device_ids[one.event],
+        partition_key=_clean(batch.partition_keys[one.event]),
+        device_id=_clean(batch.device_ids[one.event]),
         raw=raw,
         raw_base64=raw_base64,
     )
+
+
+@overload
+def _clean(text: str) -> str: ...
+@overload
+def _clean(text: None) -> None: ...
+def _clean(text: str | None) -> str | None:
+    """Make text that can be stored: halves of surrogate pairs are written out."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def _path(batch: EventBatch, letters: Sequence[DeadLetter]) -> str:

@@ -17,13 +17,16 @@ from scoring.errors import (
 )
 from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
+from scoring.events import Rejected
+from scoring.json_bodies import raw_reading
 from scoring.ledger import BatchCounts, Ledger
 from scoring.pipeline import Outcome, Policy, score_batch
-from scoring.scored import ScoredBatch, Sink
+from scoring.scored import Refused, ScoredBatch, Sink
 from scoring.status import StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)
 # May heal: the trigger's retry policy keeps the batch meanwhile.
+REFUSED_BY_STORE = "refused_by_store"
 _TRY_AGAIN = (ModelUnavailableError, SinkUnavailableError, StorageUnavailableError)
 
 
@@ -68,7 +71,8 @@ class Delivery:
         try:
             outcome = score_batch(batch, self.cache.snapshot(), self.policy)
             self.dead_letters.write(batch, outcome.rejected, self.clock())
-            self._store(outcome.scored)
+            refused = self._store(outcome.scored)
+            self.dead_letters.write(batch, _as_rejected(batch, refused), self.clock())
         except _TRY_AGAIN:
             raise
         except Exception as error:  # noqa: BLE001  # a fault here must not block a partition
@@ -79,12 +83,13 @@ class Delivery:
             outcome = Outcome(len(rejected), [], rejected)
         return self._counts(batch, outcome)
 
-    def _store(self, scored: Sequence[ScoredBatch]) -> None:
+    def _store(self, scored: Sequence[ScoredBatch]) -> list[Refused]:
         """Write to every sink; one being down does not keep the others from their part."""
         failed: list[SinkUnavailableError] = []
+        refused: list[Refused] = []
         for sink in self.sinks if scored else ():
             try:
-                sink.write(scored)
+                refused += sink.write(scored)
                 self.sink_states[sink.name] = "ok"
             except SinkUnavailableError as error:
                 _log.warning("%s", error)
@@ -92,6 +97,7 @@ class Delivery:
                 failed.append(error)
         if failed:
             raise failed[0]
+        return refused
 
     def _counts(self, batch: EventBatch, outcome: Outcome) -> BatchCounts:
         now_ns = int((self.clock() - EPOCH).total_seconds() * 1e9)
@@ -107,6 +113,13 @@ class Delivery:
         )
 
     def _account(self, counts: BatchCounts, batch: EventBatch, started: float) -> None:
+        """Count and tell. Everything is stored by now: a fault here must not bring it again."""
+        try:
+            self._tell(counts, batch, started)
+        except Exception as error:  # noqa: BLE001  # see above
+            _log.error("the batch is done, but not accounted for", exc_info=error)
+
+    def _tell(self, counts: BatchCounts, batch: EventBatch, started: float) -> None:
         self.ledger.add(counts)
         _log_counts(counts, batch, (time.perf_counter() - started) * 1e3)
         snapshot = self.cache.latest()
@@ -115,6 +128,20 @@ class Delivery:
             model_statuses(snapshot, self.cache.now()),
             dict(self.sink_states),
         )
+
+
+def _as_rejected(batch: EventBatch, refused: Sequence[Refused]) -> list[Rejected]:
+    """Turn away readings that a store will never take; they are scored all the same."""
+    if refused:
+        _log.error("a store refuses %d readings: %s", len(refused), refused[0].message)
+    events = {number: event for event, number in enumerate(batch.sequence_numbers)}
+    found = []
+    for one in refused:
+        event = events[int(one.batch.sequence_numbers[one.row])]
+        index = int(one.batch.indexes[one.row])
+        raw = raw_reading(batch.bodies[event], index)
+        found.append(Rejected(event, index, raw, REFUSED_BY_STORE, one.message))
+    return found
 
 
 def _log_counts(counts: BatchCounts, batch: EventBatch, duration_ms: float) -> None:

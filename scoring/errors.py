@@ -50,7 +50,7 @@ class ModelUnavailableError(ScoringError):
 
     def __init__(self, model: str, found: str) -> None:
         self.model = model
-        super().__init__(f"model {model}: {found}; publish one with `python -m training publish`")
+        super().__init__(f"model {model} is not ready: {found}")
 
 
 class ArtifactRejectedError(ScoringError):

@@ -1,4 +1,4 @@
-"""Turns readings into the model's matrix; training goes through the same code."""
+"""Turns readings into the model's matrix, and says which rows of a matrix are usable."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +60,16 @@ def feature_matrix(
         n = len(found)
         return FeatureMatrix(rows, np.arange(n), np.zeros(n, np.int64), [])
     return _row_by_row(found, names, medians)
+
+
+def complete_rows(X: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which rows of a training matrix would be scored: those without a gap.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_readings, n_features), float64
+    """
+    return np.asarray(np.isfinite(X).all(axis=1), np.bool_)
 
 
 def _features_of(payload: Mapping[str, Any]) -> Mapping[str, Any]:

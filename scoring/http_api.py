@@ -1,7 +1,7 @@
 """Answers HTTP requests, knowing nothing of the web framework in front of it."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -105,7 +105,7 @@ class HttpApi:
     def health(self) -> Response:
         """Tell how each part is; names, states, counts and ages only."""
         snapshot = self.cache.refresh(at_most_every=_HEALTH_REFRESH_SECONDS)
-        own = model_statuses(snapshot, self.cache.now())
+        own, now = model_statuses(snapshot, self.cache.now()), self.clock()
         storage = "ok"
         records: list[StatusRecord] = []
         try:
@@ -116,8 +116,8 @@ class HttpApi:
         parts = {
             "settings": {"state": "ok"},
             "storage": {"state": storage},
-            **{f"model:{name}": _model_part(one, records, name) for name, one in own.items()},
-            "scoring": _scoring_part(records, self.clock()),
+            **{f"model:{name}": _model_part(one, records, name, now) for name, one in own.items()},
+            "scoring": _scoring_part(records, now),
             **{f"sink:{sink.name}": _sink_part(sink.name, records) for sink in self.sinks},
         }
         document = _health(parts)
@@ -168,7 +168,9 @@ def _health(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"status": status, "parts": parts}
 
 
-def _model_part(own: ModelStatus, records: list[StatusRecord], name: str) -> dict[str, Any]:
+def _model_part(
+    own: ModelStatus, records: Sequence[StatusRecord], name: str, now: datetime
+) -> dict[str, Any]:
     """Join what this process finds in storage with what the scorers use."""
     in_use = sorted({r.models[name].version or "" for r in records if name in r.models} - {""})
     refused = {r.models[name].refused_version for r in records if name in r.models}
@@ -182,6 +184,13 @@ def _model_part(own: ModelStatus, records: list[StatusRecord], name: str) -> dic
     }
     if refused_version:
         part |= {"state": "refused", "refused_version": refused_version}
+    since = now - timedelta(seconds=own.age_s or 0.0)  # what is older may know no model yet
+    without = sum(
+        name in r.models and r.models[name].version is None and r.written_time > since
+        for r in records
+    )
+    if without:
+        part |= {"state": "unavailable", "scorers_without": without}
     if own.version is None:
         part["state"] = "unavailable"
         part["found"] = own.state
@@ -190,7 +199,7 @@ def _model_part(own: ModelStatus, records: list[StatusRecord], name: str) -> dic
     return part
 
 
-def _scoring_part(records: list[StatusRecord], now: datetime) -> dict[str, Any]:
+def _scoring_part(records: Sequence[StatusRecord], now: datetime) -> dict[str, Any]:
     if not records:
         return {"state": "idle", "processes": 0}
     counts = {
@@ -201,10 +210,12 @@ def _scoring_part(records: list[StatusRecord], now: datetime) -> dict[str, Any]:
     for record in records:
         for reason, n in record.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + n
+    holding = sum(record.is_holding for record in records)
     last = max(record.last_batch_time for record in records)
     return {
-        "state": "degraded" if counts["unaccounted"] else "ok",
+        "state": "degraded" if counts["unaccounted"] or holding else "ok",
         "processes": len(records),
+        "holding": holding,
         "last_batch_age_s": round((now - last).total_seconds(), 1),
         "lag_p50_ms": max(record.lag_p50_ms for record in records),
         "lag_max_ms": max(record.lag_max_ms for record in records),
@@ -213,6 +224,6 @@ def _scoring_part(records: list[StatusRecord], now: datetime) -> dict[str, Any]:
     }
 
 
-def _sink_part(name: str, records: list[StatusRecord]) -> dict[str, Any]:
+def _sink_part(name: str, records: Sequence[StatusRecord]) -> dict[str, Any]:
     states = {record.sinks.get(name, "ok") for record in records}
     return {"state": "ok" if states <= {"ok"} else "degraded"}

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,8 @@ def _integer(digits: str) -> float:
     return int(digits)
 
 
+# A first line like this begins one document that is written on several lines.
+_OPENED: Final = {b"{", b"["}
 # Unlike the strict parser this one takes NaN and Infinity, so that a reading is told its fault.
 _lenient: Final = json.JSONDecoder(parse_int=_integer)
 
@@ -103,6 +106,11 @@ def documents(body: bytes) -> Iterator[Document]:
             yield Document(item, array, index)
 
 
+def raw_reading(body: bytes, index: int) -> bytes:
+    """Return the bytes of one reading of a body, as they arrived."""
+    return next(islice(documents(body), index, None)).raw()
+
+
 def _rejection(raw: bytes, reason: str, message: str) -> Document:
     return Document(ReadingRejectedError(reason, message), raw)
 
@@ -153,7 +161,7 @@ def _n_objects(found: list[Document]) -> int:
 def _lines(body: bytes) -> list[Document]:
     """Read one document a line, if the body looks like that: some line is a whole object."""
     lines = [line for line in body.splitlines() if line.strip()]
-    if len(lines) < 2:  # noqa: PLR2004  # one line is no list of lines
+    if len(lines) < 2 or lines[0].strip() in _OPENED:  # noqa: PLR2004  # one is no list of lines
         return []
     found = [_line(line) for line in lines]
     return found if _n_objects(found) else []

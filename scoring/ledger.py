@@ -44,6 +44,7 @@ class Ledger:
         self._totals: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._lag_ms: Sequence[float] = ()
+        self._is_holding = False
 
     def add(self, counts: BatchCounts) -> None:
         """Add one batch."""
@@ -58,6 +59,7 @@ class Ledger:
                 unaccounted=counts.unaccounted(),
             )
             self._rejected.update(counts.rejected)
+            self._is_holding = counts.held > 0
             self._lag_ms = counts.lag_ms or self._lag_ms
 
     def totals(self) -> dict[str, int]:
@@ -69,6 +71,11 @@ class Ledger:
         """Return the rejected readings by reason."""
         with self._lock:
             return dict(self._rejected)
+
+    def is_holding(self) -> bool:
+        """Tell whether the last batch was held, to come again."""
+        with self._lock:
+            return self._is_holding
 
     def lag_ms(self) -> tuple[float, float]:
         """Return median and maximum lag of the last batch, in ms."""

@@ -1,13 +1,12 @@
 """Finds and publishes model versions: names, versions, and the pointer to the current one."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 import msgspec
 
-from scoring.artifacts import LoadedModel, load_bare, load_published
+from scoring.artifacts import LoadedModel, load_bare, load_published, version_of
 from scoring.errors import ArtifactRejectedError
 from scoring.manifest import Manifest, read_manifest
 from scoring.names import is_model_name
@@ -231,7 +230,7 @@ class BareFile:
                 beside=manifest,
             )
 
-        return Fetched(tag, hashlib.sha256(file.data).hexdigest()[:12], load)
+        return Fetched(tag, version_of(file.data), load)
 
 
 def beside_path(path: str) -> str:

@@ -64,22 +64,40 @@ class ScoredBatch:
         return len(self.sensor_ids)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One scored reading that a store will never take, and what it said.
+
+    Parameters
+    ----------
+    batch : ScoredBatch
+    row : int
+        Its place in the batch.
+    message : str
+    """
+
+    batch: ScoredBatch
+    row: int
+    message: str
+
+
 class Sink(Protocol):
     """A store for scored readings.
 
     Delivery: `write` is called once a batch and may be called again with the same readings, in
     any order and from any thread. A store keeps one result an identity (model, sensor id, event
     time), the one written last, so writing again adds nothing. When `write` returns, everything
-    is stored; when it raises `SinkUnavailableError`, any part may be, and the caller keeps the
-    batch.
+    is stored but the readings that it returns, which the store refuses for ever: the caller puts
+    them into the dead letters. When it raises `SinkUnavailableError`, any part may be stored, and
+    the caller keeps the batch.
     """
 
     @property
     def name(self) -> str:
         """Short name for logs, counts and health."""
 
-    def write(self, batches: Sequence[ScoredBatch]) -> None:
-        """Store every reading of every batch."""
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Store every reading of every batch; returns those that are refused."""
 
 
 def cause_text(cause: Cause) -> str:
@@ -91,7 +109,7 @@ def scored_documents(scored: ScoredBatch) -> list[dict[str, Any]]:
     """Write scored readings as JSON objects, for HTTP; nulls stay in."""
     n = len(scored)
     nothing = [None] * n
-    severities = nothing if scored.anomaly_score is None else scored.anomaly_score.tolist()
+    anomaly_scores = nothing if scored.anomaly_score is None else scored.anomaly_score.tolist()
     decisions = nothing if scored.is_anomaly is None else scored.is_anomaly.tolist()
     return [
         {
@@ -101,17 +119,17 @@ def scored_documents(scored: ScoredBatch) -> list[dict[str, Any]]:
             "model": scored.model,
             "model_version": scored.model_version,
             "score": score,
-            "anomaly_score": severity,
+            "anomaly_score": anomaly_score,
             "is_anomaly": decision,
-            "cause": _cause_document(scored.causes.get(row)),
+            "cause": cause_document(scored.causes.get(row)),
         }
-        for row, (index, sensor_id, time_ns, score, severity, decision) in enumerate(
+        for row, (index, sensor_id, time_ns, score, anomaly_score, decision) in enumerate(
             zip(
                 scored.indexes.tolist(),
                 scored.sensor_ids,
                 scored.event_time_ns.tolist(),
                 scored.score.tolist(),
-                severities,
+                anomaly_scores,
                 decisions,
                 strict=True,
             )
@@ -119,7 +137,8 @@ def scored_documents(scored: ScoredBatch) -> list[dict[str, Any]]:
     ]
 
 
-def _cause_document(cause: Cause | None) -> list[dict[str, Any]] | None:
+def cause_document(cause: Cause | None) -> list[dict[str, Any]] | None:
+    """Write a cause as JSON, the largest share first."""
     if cause is None:
         return None
     return [{"feature": share.feature, "share": share.share} for share in cause]

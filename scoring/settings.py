@@ -15,6 +15,8 @@ from scoring.names import is_account_name, is_container_name, is_model_name, is_
 __all__ = ["SETTINGS", "InfluxSettings", "Setting", "Settings", "is_fast_decoding", "load_settings"]
 
 _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
+# NCRONTAB with seconds, or a time span; whether each field makes sense is the host's to say.
+_SCHEDULE = re.compile(r"(\S+ +){5}\S+|\d+:\d{2}:\d{2}")
 _T = TypeVar("_T")
 _N = TypeVar("_N", int, float)
 
@@ -65,6 +67,9 @@ class _Reader:
 
     def text(self, name: str) -> str | None:
         return self._environ.get(name, "").strip() or SETTINGS[name].default
+
+    def is_set(self, name: str) -> bool:
+        return bool(self._environ.get(name, "").strip())
 
     def required(self, name: str) -> str:
         value = self.text(name)
@@ -166,6 +171,8 @@ def _influxdb(reader: _Reader) -> InfluxSettings | None:
     org, bucket, token = (
         reader.required(f"INFLUXDB_{part}") for part in ("ORG", "BUCKET", "TOKEN")
     )
+    if not (token.isascii() and token.isprintable()):
+        reader.problem("INFLUXDB_TOKEN: holds characters that no token has; copy it again")
     return InfluxSettings(url, org, bucket, token)
 
 
@@ -178,6 +185,15 @@ def _check_storage(reader: _Reader, *, on_azure: bool) -> None:
         reader.problem("STORAGE_ACCOUNT_NAME: set this or STORAGE_CONNECTION_STRING, not both")
     if on_azure and not account and not by_key:
         reader.problem("STORAGE_ACCOUNT_NAME: is not set; on Azure a folder is lost")
+
+
+def _check_bindings(reader: _Reader, *, on_azure: bool) -> None:
+    """Check what the host puts into bindings: it knows no defaults, and fails without a word."""
+    for name in ("EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP", "MODEL_RELOAD_SCHEDULE"):
+        if on_azure and not reader.is_set(name):
+            reader.problem(f"{name}: is not set; Azure knows no default; {SETTINGS[name].meaning}")
+    if not _SCHEDULE.fullmatch(reader.required("MODEL_RELOAD_SCHEDULE")):
+        reader.problem("MODEL_RELOAD_SCHEDULE: set six fields such as 0 */5 * * * *, or hh:mm:ss")
 
 
 def _check_sinks(reader: _Reader, *, on_azure: bool) -> None:
@@ -203,6 +219,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     on_azure = bool(environ.get("WEBSITE_INSTANCE_ID"))
     _check_storage(reader, on_azure=on_azure)
     _check_sinks(reader, on_azure=on_azure)
+    _check_bindings(reader, on_azure=on_azure)
     settings = _settings(reader, environ)
     if reader.problems:
         raise SettingsError(reader.problems)

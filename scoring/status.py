@@ -16,6 +16,7 @@ CONTAINER = "status"
 _log = logging.getLogger(__name__)
 # Often enough for people, and four writes a minute of a process at the most.
 _WRITE_EVERY = timedelta(seconds=15)
+_READ_EVERY = timedelta(seconds=1)
 # Long enough to look into what a process did last.
 _SWEPT_AFTER = timedelta(days=1)
 # Eight missed writes: the process is gone, or nothing arrives.
@@ -47,6 +48,7 @@ class StatusRecord(msgspec.Struct, frozen=True, kw_only=True):
     sinks: dict[str, str]
     lag_p50_ms: float
     lag_max_ms: float
+    is_holding: bool = False
 
 
 def model_statuses(snapshot: Snapshot, monotonic: float) -> dict[str, ModelStatus]:
@@ -78,6 +80,8 @@ class StatusBoard:
         self._clock = clock
         self._lock = threading.Lock()
         self._written: datetime | None = None
+        self._read: datetime | None = None
+        self._records: tuple[StatusRecord, ...] = ()
 
     def batch_ended(
         self, ledger: Ledger, models: dict[str, ModelStatus], sinks: dict[str, str]
@@ -99,6 +103,7 @@ class StatusBoard:
             sinks=sinks,
             lag_p50_ms=round(p50, 1),
             lag_max_ms=round(most, 1),
+            is_holding=ledger.is_holding(),
         )
         try:
             self._container.put(f"{self._instance}.json", msgspec.json.encode(record))
@@ -112,9 +117,16 @@ class StatusBoard:
             if now - entry.modified.astimezone(UTC) > _SWEPT_AFTER:
                 self._container.delete(entry.path)
 
-    def fresh_records(self) -> Iterator[StatusRecord]:
-        """Read the records younger than two minutes."""
+    def fresh_records(self) -> tuple[StatusRecord, ...]:
+        """Read the records younger than two minutes; at most once a second, for anyone may ask."""
         now = self._clock()
+        with self._lock:
+            if self._read is None or now - self._read >= _READ_EVERY:
+                self._records = tuple(self._read_records(now))
+                self._read = now
+            return self._records
+
+    def _read_records(self, now: datetime) -> Iterator[StatusRecord]:
         for entry in self._container.list():
             if now - entry.modified.astimezone(UTC) > _NOT_READ_AFTER:
                 continue

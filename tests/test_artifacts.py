@@ -12,7 +12,7 @@ import pytest
 import skops.io
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import IsolationForest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
@@ -51,9 +51,10 @@ def published(
     manifest: Manifest = PUBLISHED.manifest,
     data: bytes = PUBLISHED.data,
     feature_keys: Sequence[str] | None = None,
+    **options: Any,
 ) -> LoadedModel:
     """Load a version of the registry layout."""
-    return load_published(data, manifest, trusted=frozenset(), feature_keys=feature_keys)
+    return load_published(data, manifest, trusted=frozenset(), feature_keys=feature_keys, **options)
 
 
 def test_a_published_version_is_ready_with_all_its_manifest_says() -> None:
@@ -246,3 +247,29 @@ def test_what_cannot_score_is_refused(content: Any, found: str) -> None:
     """With a reason, and nothing but `ArtifactRejectedError`."""
     with pytest.raises(ArtifactRejectedError, match=found):
         bare(content)
+
+
+def test_feature_keys_cannot_swap_the_columns_of_a_bare_artifact() -> None:
+    """The order in which a dict names its features is the order it was fitted in."""
+    content = {"model": FOREST, "features": ["a", "b"]}
+    assert bare(content, feature_keys=["x", "y"]).features == ("x", "y")
+    with pytest.raises(ArtifactRejectedError, match="in another order"):
+        bare(content, feature_keys=["b", "a"])
+
+
+def test_filling_from_training_needs_medians() -> None:
+    """MISSING_FEATURES=median is an error for a model that has none, and says what to do."""
+    with pytest.raises(ArtifactRejectedError, match="no training medians"):
+        bare(FOREST, needs_medians=True)
+    assert published(needs_medians=True).medians is not None
+
+
+def test_the_manifest_beside_a_bare_artifact_names_its_anomaly_class() -> None:
+    """As a published one does."""
+    labels = np.where(X[:, 0] > 0, "good", "worn")
+    data = dumped(LogisticRegression().fit(X, labels))
+    digest = hashlib.sha256(data).hexdigest()
+    beside = calibrated(dumped(FOREST))
+    beside = replace(beside, sha256=digest, golden=None, anomaly_class="worn")
+    model = bare(data, beside=beside)
+    assert model.score(np.array([[-5.0, 0.0]]))[0] > 0.5

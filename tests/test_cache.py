@@ -201,7 +201,9 @@ def test_without_a_model_the_batch_is_kept(cache: ModelCache, shelf: Shelf) -> N
     """The caller raises, and the retry policy brings the batch again."""
     shelf.versions.clear()
     snapshot = cache.snapshot()
-    with pytest.raises(ModelUnavailableError, match="default: there is no version in storage"):
+    with pytest.raises(
+        ModelUnavailableError, match="not ready: there is no version in storage; publ"
+    ):
         snapshot.get("default")
     assert state(snapshot) == "missing"
     with pytest.raises(ModelUnavailableError, match="other"):
@@ -436,3 +438,22 @@ def test_a_real_thread_refreshes_from_a_real_registry(tmp_path: Path) -> None:
     wait_until(lambda: state(cache.snapshot()) == "refused")
     assert version(cache.snapshot()) == second
     assert cache.latest().states["default"].found_version == broken
+
+
+def test_verifying_loads_what_has_not_changed(cache: ModelCache, shelf: Shelf) -> None:
+    """A file that went missing behind an unchanged pointer is found; the model goes on."""
+    version = cache.snapshot().get("default").version
+    fault = ArtifactRejectedError("default/1", "model.joblib is missing", "publish it again")
+    shelf.unloadable[version] = fault
+    assert state(cache.refresh()) == "ready"
+    snapshot = cache.verify()
+    assert state(snapshot) == "refused"
+    assert snapshot.get("default").version == version
+
+
+def test_checks_of_many_processes_spread_out() -> None:
+    """None comes later than told, and they do not arrive together."""
+    shelf, clock = Shelf(), Clock()
+    due = [ModelCache(shelf, ["default"], 60.0, clock)._due_after for _ in range(50)]
+    assert all(48.0 <= seconds <= 60.0 for seconds in due)
+    assert len(set(due)) > 40

@@ -85,3 +85,10 @@ def test_memory_does_not_grow_with_the_number_of_sensors(monkeypatch: pytest.Mon
         counter.count(batch([5], [number], sensor_ids=[f"s{number}"]))
     assert len(counter._last) == 10
     assert counter.count(batch([5], [7], first=9, sensor_ids=["s49"])) == 1
+
+
+def test_a_collision_delivered_again_is_counted_once() -> None:
+    """A batch that comes again adds nothing to the count."""
+    counter = CollisionCounter()
+    colliding = batch([5, 5], [1, 2])
+    assert [counter.count(colliding) for _ in range(3)] == [1, 0, 0]

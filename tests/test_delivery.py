@@ -11,7 +11,7 @@ from scoring.delivery import Delivery
 from scoring.errors import ModelUnavailableError, SinkUnavailableError, StorageUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.features import FloatArray
-from scoring.scored import ScoredBatch
+from scoring.scored import Refused, ScoredBatch
 from tests.deployments import Deployment, deployed
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, small_model
@@ -24,12 +24,14 @@ class ListSink:
         self.name = name
         self.written: list[ScoredBatch] = []
         self._errors = list(errors)
+        self.refuses: Sequence[int] = ()
 
-    def write(self, batches: Sequence[ScoredBatch]) -> None:
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Keep the batches."""
         if self._errors:
             raise self._errors.pop(0)
         self.written += batches
+        return [Refused(one, row, "too old") for one in batches for row in self.refuses]
 
 
 @pytest.fixture
@@ -229,3 +231,34 @@ def test_anomalies_are_counted(ready: Deployment) -> None:
     counts = ready.app.delivery.deliver(batch_for(ready, bodies))
     assert counts.anomalies == 1
     assert [row["is_anomaly"] for row in ready.rows()] == [0, 1]
+
+
+def test_a_reading_that_a_store_refuses_is_kept_and_its_neighbours_stored(
+    ready: Deployment,
+) -> None:
+    """Trying again would never help it; the letter holds its own bytes and what the store said."""
+    sink = ListSink()
+    sink.refuses = [2]
+    bodies = [body(0), b"[%b,%b]" % (body(1), body(2)), body(3)]
+    counts = with_sinks(ready, sink).deliver(batch_for(ready, bodies, first=7))
+    assert (counts.scored, counts.held, counts.unaccounted()) == (4, 0, 0)
+    (letter,) = ready.letters()
+    assert (letter.reason, letter.sequence_number, letter.index) == ("refused_by_store", 8, 1)
+    assert (letter.raw_bytes(), letter.message) == (body(2), "too old")
+
+
+def test_a_key_that_no_text_can_hold_does_not_block_the_partition(ready: Deployment) -> None:
+    """Half a surrogate pair in a partition key is written out, and the letter kept."""
+    batch = event_batch([b"{}"], hub=ready.hub, partition_key="pump-\ud800")
+    ready.app.delivery.deliver(batch)
+    (letter,) = ready.letters()
+    assert letter.partition_key == "pump-\\ud800"
+
+
+def test_a_fault_in_accounting_does_not_bring_the_batch_again(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything is stored by then; the log says what went wrong."""
+    monkeypatch.setattr("scoring.delivery.model_statuses", lambda *_: 1 / 0)
+    assert ready.app.delivery.deliver(batch_for(ready, [body(0)])).scored == 1
+    assert "not accounted for" in caplog.text

@@ -16,7 +16,8 @@ from local.ingest import BATCH_TYPE, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, Ingest
 from local.log import EventLog
 from scoring import events, http_api, model_files, status
 from scoring.app import SCORES_FILE, ScoringApp, build_app
-from scoring.dead_letters import DeadLetter
+from scoring.dead_letters import INTERNAL, DeadLetter
+from scoring.delivery import REFUSED_BY_STORE
 from scoring.errors import ModelUnavailableError, SettingsError
 from scoring.manifest import Manifest, read_manifest
 from scoring.pipeline import Outcome, score_batch
@@ -98,7 +99,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 def test_every_reason_stands_in_the_table_and_no_other() -> None:
     """A dead letter's reason can be looked up."""
     found = {args[0] for args in calls("scoring", "ReadingRejectedError")}
-    found |= {args[1] for args in calls("scoring", "_rejection")} | {"internal"}
+    found |= {args[1] for args in calls("scoring", "_rejection")} | {INTERNAL, REFUSED_BY_STORE}
     assert set(names(table(section("Reasons"), "Reason"))) == found - {None}
 
 

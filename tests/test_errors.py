@@ -8,7 +8,7 @@ RAISED = [
     errors.ReadingRejectedError("missing_feature", "the model needs feature 'noise'", "noise"),
     errors.SinkUnavailableError("influxdb", "answered 404", "create the bucket"),
     errors.StorageUnavailableError("models", "a/b", "timed out"),
-    errors.ModelUnavailableError("pumps", "there is no version of it yet"),
+    errors.ModelUnavailableError("pumps", "there is no version of it; publish one"),
     errors.ArtifactRejectedError("pumps/1", "holds os.system", "fit it again"),
     errors.FeatureMismatchError(3, 2),
     errors.SettingsError(["MODEL_NAME: set it"]),
@@ -26,7 +26,7 @@ def test_every_error_grows_from_one_root(error: Exception) -> None:
     [
         (RAISED[1], ("influxdb", "answered 404", "create the bucket")),
         (RAISED[2], ("models/a/b", "timed out", "check the storage account")),
-        (RAISED[3], ("pumps", "no version", "python -m training publish")),
+        (RAISED[3], ("pumps", "no version", "publish one")),
         (RAISED[4], ("pumps/1", "os.system", "fit it again")),
         (RAISED[5], ("3", "2", "scoring.features")),
     ],

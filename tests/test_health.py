@@ -143,7 +143,7 @@ def test_storage_that_is_away_degrades_health_while_there_are_models(
     ready: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They go on scoring; without any the system is unavailable."""
-    health(ready)
+    ready.app.delivery.cache.refresh()
 
     def away(*_: object, **__: object) -> None:
         raise StorageUnavailableError("models", "x", "secret-host")

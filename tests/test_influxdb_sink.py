@@ -61,8 +61,6 @@ def test_nothing_is_asked_where_nothing_is_to_write() -> None:
         (401, ["INFLUXDB_TOKEN"]),
         (403, ["INFLUXDB_TOKEN", "INFLUXDB_BUCKET"]),
         (404, ["INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_BUCKET"]),
-        (413, ["maxEventBatchSize"]),
-        (422, ["INFLUXDB_BUCKET", "retention"]),
     ],
 )
 def test_a_wrong_setting_is_named_at_once(status: int, names: list[str]) -> None:
@@ -160,7 +158,7 @@ def test_a_bug_is_not_taken_for_a_store_that_is_down(monkeypatch: pytest.MonkeyP
         def broken(**_: object) -> None:
             raise TypeError("a bug")
 
-        monkeypatch.setattr(sink._api(), "write", broken)
+        monkeypatch.setattr(sink._writer(), "post_write", broken)
         with pytest.raises(TypeError):
             sink.write([scored_batch(1)])
     assert (server.requests, waits.seconds) == ([], [])
@@ -265,3 +263,39 @@ def test_a_real_server_takes_a_large_batch(real: RealInflux, front: InfluxDouble
     InfluxSink(settings(front.url)).write([scored_batch(5_000, sensor_ids=["many"] * 5_000)])
     (found,) = real.query("SELECT count(score) FROM anomaly_score WHERE sensor_id = 'many'")
     assert found["count"] == 5_000
+
+
+def partial_write(bad: str, status: int) -> InfluxDouble:
+    """Refuse every request with a line that holds `bad`; a partial write says how many."""
+
+    def answer(request: Request) -> Answer:
+        n_bad = sum(bad in line for line in request.body.split("\n"))
+        said = f"partial write: beyond retention dropped={n_bad}" if status == 422 else "no"
+        return Answer(status, body=said.encode()) if n_bad else Answer()
+
+    return InfluxDouble(answer)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_line_that_the_server_refuses_costs_none_of_its_neighbours(status: int) -> None:
+    """It is told apart by halves and returned with the server's words; the others are stored."""
+    batches = [scored_batch(5), scored_batch(4, first=5)]
+    bad = batches[1].event_time_ns[2]
+    with partial_write(f" {bad}", status).running() as server:
+        (refused,) = InfluxSink(settings(server.url), Waits()).write(batches)
+    assert (refused.batch, refused.row) == (batches[1], 2)
+    assert f"influxdb answered {status}" in refused.message
+    last = {line: request for request in server.requests for line in request.body.split("\n")}
+    assert len(last) == 9
+    assert [line for line, request in last.items() if f" {bad}" in request.body] == [
+        line for line in last if line.endswith(f" {bad}")
+    ]
+
+
+def test_a_batch_that_is_refused_whole_takes_one_request() -> None:
+    """The server says how many lines it dropped: all of them, such as a day of old readings."""
+    batch = scored_batch(200)
+    with partial_write("score", 422).running() as server:
+        refused = InfluxSink(settings(server.url), Waits()).write([batch])
+    assert [one.row for one in refused] == list(range(200))
+    assert len(server.requests) == 1

@@ -224,3 +224,12 @@ def test_every_way_to_send_readings_gives_the_same(readings: list[dict[str, int]
     lines = [json.dumps(reading).encode() for reading in readings]
     assert outcomes(b"[" + b",".join(lines) + b"]") == readings
     assert outcomes(b"\n".join(lines)) == readings
+
+
+def test_a_damaged_document_on_several_lines_is_one_rejection() -> None:
+    """A whole object on one of its lines is a part of it, and no reading of its own."""
+    body = b'{\n  "sensor_id": "a",\n  "features":\n{"a": 1, "b": 2}\n  "timestamp": '
+    (only,) = documents(body)
+    with pytest.raises(ReadingRejectedError) as caught:
+        only.payload()
+    assert (caught.value.reason, only.raw()) == ("invalid_json", body)

@@ -18,7 +18,12 @@ INFLUX = {
     "INFLUXDB_BUCKET": "scores",
     "INFLUXDB_TOKEN": "t0ken",
 }
-AZURE = {"WEBSITE_INSTANCE_ID": "abc", "STORAGE_ACCOUNT_NAME": "readings", **INFLUX}
+BOUND = {
+    "EVENT_HUB_NAME": "sensor-features",
+    "EVENT_HUB_CONSUMER_GROUP": "scorer",
+    "MODEL_RELOAD_SCHEDULE": "0 */5 * * * *",
+}
+AZURE = {"WEBSITE_INSTANCE_ID": "abc", "STORAGE_ACCOUNT_NAME": "readings", **INFLUX, **BOUND}
 
 
 def problems(**environ: str) -> tuple[str, ...]:
@@ -148,6 +153,35 @@ def test_azure_needs_storage_and_a_store(missing: str) -> None:
     """A folder and SQLite are lost with the instance there."""
     environ = {name: value for name, value in AZURE.items() if name != missing}
     assert [problem.partition(":")[0] for problem in problems(**environ)] == [missing]
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_azure_needs_what_the_host_puts_into_bindings(name: str) -> None:
+    """It knows no defaults of ours, and a function that it cannot bind is silent."""
+    (problem,) = problems(**{**AZURE, name: ""})
+    assert problem.startswith(f"{name}: is not set")
+    assert load_settings({}).event_hub_name == "sensor-features"
+
+
+@pytest.mark.parametrize("schedule", ["every five", "*/5 * * * *", "5", "0 */5 * * * * *"])
+def test_a_schedule_that_the_host_cannot_read_is_a_problem(schedule: str) -> None:
+    """Six fields, seconds first, or a time span."""
+    (problem,) = problems(MODEL_RELOAD_SCHEDULE=schedule)
+    assert problem.startswith("MODEL_RELOAD_SCHEDULE: set six fields")
+
+
+@pytest.mark.parametrize("schedule", ["0 */5 * * * *", "0 0 9-17 * * MON-FRI", "00:05:00"])
+def test_a_schedule_of_either_form_is_taken(schedule: str) -> None:
+    """As Azure documents them."""
+    load_settings({"MODEL_RELOAD_SCHEDULE": schedule})
+
+
+@pytest.mark.parametrize("token", ["t\u00f6ken", "to\nken"], ids=["beyond ASCII", "two lines"])
+def test_a_token_that_no_header_can_hold_is_a_problem(token: str) -> None:
+    """It would fail in the client as a fault of ours, and the readings would be dead letters."""
+    (problem,) = problems(**{**INFLUX, "INFLUXDB_TOKEN": token})
+    assert problem.startswith("INFLUXDB_TOKEN")
+    assert token not in problem
 
 
 def test_an_instance_has_a_name_that_can_be_a_path() -> None:

@@ -14,11 +14,17 @@ from typing import Any
 import pytest
 
 from scoring.errors import SinkUnavailableError
-from scoring.sinks.sqlite import SqliteSink, count_scores, open_scores
+from scoring.sinks.sqlite import SqliteSink, open_scores
 from tests.event_batches import ENQUEUED_NS
 from tests.scored_batches import scored_batch
 
 ROOT = Path(__file__).parents[1]
+
+
+def count_scores(path: Path) -> int:
+    """Count stored identities."""
+    with closing(open_scores(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM scores").fetchone()[0])
 
 
 @pytest.fixture

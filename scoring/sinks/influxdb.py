@@ -2,15 +2,18 @@
 
 import gzip
 import random
+import re
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from scoring.errors import SinkUnavailableError
-from scoring.scored import ScoredBatch
+from scoring.scored import Refused, ScoredBatch
 from scoring.settings import InfluxSettings
-from scoring.sinks.line_protocol import lines
+from scoring.sinks.line_protocol import reading_lines
 
 # Three tries within a batch; beyond that the retry policy of the trigger keeps the batch.
 _MOST_TRIES = 3
@@ -20,14 +23,15 @@ _LONGEST_WAIT_SECONDS = 20.0
 _TIMEOUT_MS = 10_000
 # 1,000 lines: 186 kB become 31 kB in 0.5 ms; level 9 takes six times as long for 25 kB.
 _COMPRESSION_LEVEL = 1
+# Bad line, too large, partial write: the rest of the batch is not at fault.
+_REFUSALS = {400, 413, 422}
+# In the text of a partial write: how many lines of the request were not stored.
+_DROPPED = re.compile(r"dropped=(\d+)")
 _RETRYABLE = {408, 429, 500, 502, 503, 504}
 _REMEDIES = {
     401: "check INFLUXDB_TOKEN",
     403: "check that INFLUXDB_TOKEN may write to INFLUXDB_BUCKET",
     404: "check INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET",
-    413: "it takes fewer points a request; lower maxEventBatchSize in host.json",
-    422: "INFLUXDB_BUCKET keeps points for a shorter time than these are old, or holds fields of"
-    " other types; choose another bucket or lengthen its retention",
 }
 
 
@@ -73,12 +77,32 @@ class InfluxSink:
                 self._service = WriteService(client.api_client)  # type: ignore[no-untyped-call]
             return self._service
 
-    def write(self, batches: Sequence[ScoredBatch]) -> None:
-        """Store every reading; raises `SinkUnavailableError` naming the setting to check."""
-        text = lines(batches)
-        if not text:
-            return
-        body = gzip.compress(text.encode(), _COMPRESSION_LEVEL)
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Store every reading; returns those whose line the server refuses.
+
+        Raises
+        ------
+        SinkUnavailableError
+            Naming the setting to check.
+        """
+        text = reading_lines(batches)
+        refused: list[tuple[int, str]] = []
+        spans = [(0, len(text))] if text else []
+        while spans:  # by halves, until what is refused stands alone; the others are stored
+            start, end = spans.pop()
+            try:
+                self._write_lines(text[start:end])
+            except _RefusedError as error:
+                if end - start == 1 or error.n_dropped == end - start:
+                    refused += [(place, error.message) for place in range(start, end)]
+                    continue
+                middle = (start + end) // 2
+                spans += [(middle, end), (start, middle)]
+        return _refused_readings(batches, refused)
+
+    def _write_lines(self, text: Sequence[str]) -> None:
+        """Write once, and again within bounds where that may help."""
+        body = gzip.compress("\n".join(text).encode(), _COMPRESSION_LEVEL)
         for attempt in range(_MOST_TRIES):
             try:
                 self._post(body)
@@ -100,12 +124,36 @@ class InfluxSink:
         )
 
 
+class _RefusedError(Exception):
+    """The server takes some of these lines never."""
+
+    def __init__(self, status: int, body: str) -> None:
+        dropped = _DROPPED.search(body)
+        self.n_dropped = int(dropped[1]) if dropped else None
+        self.message = f"{InfluxSink.name} answered {status}: {body}"[:300]
+        super().__init__(self.message)
+
+
+def _refused_readings(
+    batches: Sequence[ScoredBatch], refused: Sequence[tuple[int, str]]
+) -> list[Refused]:
+    """Find the readings of lines, by their places in the whole text."""
+    starts = [0, *accumulate(map(len, batches))]
+    found: list[Refused] = []
+    for place, message in refused:
+        which = bisect_right(starts, place) - 1
+        found.append(Refused(batches[which], place - starts[which], message))
+    return found
+
+
 def _wait_before_retry(error: Any, attempt: int, *, last: bool) -> float:
     """Return how long to wait, or raise where waiting does not help."""
     from influxdb_client.rest import ApiException  # noqa: PLC0415  # with the client
     from urllib3.exceptions import HTTPError  # noqa: PLC0415  # the same
 
     if isinstance(error, ApiException) and error.status:
+        if error.status in _REFUSALS:
+            raise _RefusedError(error.status, str(error.body)) from error
         if error.status not in _RETRYABLE or last:
             raise _unavailable(f"answered {error.status}", error.status) from error
     elif not isinstance(error, (HTTPError, OSError, ApiException)):

@@ -11,13 +11,18 @@ _BOOLEANS = {True: "true", False: "false"}
 
 
 def lines(batches: Sequence[ScoredBatch]) -> str:
+    """Write all readings as the text of one request."""
+    return "\n".join(reading_lines(batches))
+
+
+def reading_lines(batches: Sequence[ScoredBatch]) -> list[str]:
     """Write one line a reading; the point's time is the event time in ns.
 
     References
     ----------
     InfluxDB documentation, "Line protocol": order, escapes and types.
     """
-    return "\n".join(line for batch in batches for line in _batch_lines(batch))
+    return [line for batch in batches for line in _batch_lines(batch)]
 
 
 def _batch_lines(batch: ScoredBatch) -> Iterator[str]:
@@ -28,20 +33,20 @@ def _batch_lines(batch: ScoredBatch) -> Iterator[str]:
     }
     version = f',model_version="{escape_text(batch.model_version)}"'
     unknown = [None] * len(batch)
-    severities = unknown if batch.anomaly_score is None else batch.anomaly_score.tolist()
+    anomaly_scores = unknown if batch.anomaly_score is None else batch.anomaly_score.tolist()
     decisions = unknown if batch.is_anomaly is None else batch.is_anomaly.tolist()
     rows = zip(
         batch.sensor_ids,
         batch.score.tolist(),
-        severities,
+        anomaly_scores,
         decisions,
         batch.event_time_ns.tolist(),
         strict=True,
     )
-    for row, (sensor, score, severity, decision, time_ns) in enumerate(rows):
+    for row, (sensor, score, anomaly_score, decision, time_ns) in enumerate(rows):
         fields = f"score={score!r}"
-        if severity is not None:
-            fields += f",anomaly_score={severity!r}"
+        if anomaly_score is not None:
+            fields += f",anomaly_score={anomaly_score!r}"
         if decision is not None:
             fields += f",is_anomaly={_BOOLEANS[decision]}"
         fields += version

@@ -5,14 +5,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from scoring.errors import SinkUnavailableError
-from scoring.scored import ScoredBatch
+from scoring.scored import Refused, ScoredBatch, cause_document
 
 # Several processes may write; a batch of one holds the file for milliseconds.
 _BUSY_SECONDS = 30.0
@@ -58,8 +57,14 @@ class SqliteSink:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
-    def write(self, batches: Sequence[ScoredBatch]) -> None:
-        """Store every reading; raises `SinkUnavailableError` where the file cannot be written."""
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Store every reading; none is ever refused.
+
+        Raises
+        ------
+        SinkUnavailableError
+            If the file cannot be written.
+        """
         rows = [row for batch in batches for row in _rows(batch)]
         with self._lock:
             try:
@@ -71,6 +76,7 @@ class SqliteSink:
                 raise SinkUnavailableError(
                     self.name, str(error), "check the rights and the free space of DATA_DIR"
                 ) from error
+        return ()
 
     def close(self) -> None:
         """Let go of the file; the next write opens it again."""
@@ -120,7 +126,7 @@ def _rows(batch: ScoredBatch) -> Iterator[tuple[Any, ...]]:
     is_anomaly = nothing if batch.is_anomaly is None else batch.is_anomaly.tolist()
     causes: list[str | None] = [None] * n
     for row, cause in batch.causes.items():
-        causes[row] = json.dumps([{"feature": c.feature, "share": c.share} for c in cause])
+        causes[row] = json.dumps(cause_document(cause))
     return zip(
         [batch.model] * n,
         batch.sensor_ids,
@@ -143,9 +149,3 @@ def _feature_texts(batch: ScoredBatch) -> list[str]:
     encode = msgspec.json.Encoder().encode
     names = batch.features
     return [encode(dict(zip(names, row, strict=True))).decode() for row in batch.X.tolist()]
-
-
-def count_scores(path: Path) -> int:
-    """Count stored identities."""
-    with closing(open_scores(path)) as connection:
-        return int(connection.execute("SELECT count(*) FROM scores").fetchone()[0])
