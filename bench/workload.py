@@ -1,4 +1,4 @@
-"""The work that is measured: a published model, and batches as the host sends them."""
+"""Makes the batches that are measured, as the host sends them."""
 
 import json
 from collections.abc import Mapping
@@ -11,17 +11,10 @@ import numpy as np
 from azure.functions import meta
 from azure.functions.eventhub import EventHubTriggerConverter
 
-from scoring.features import FloatArray
-from scoring.registry import Registry
-from scoring.storage import FolderStorage
-from training.estimators import FitOptions
-from training.fitting import fit
-
 FEATURES = ("temperature", "humidity", "noise", "vibration_rms", "pressure", "current")
 _ANOMALY_SHARE = 0.01
-_TRAINING_READINGS = 20_000
 _START_MS = 1_777_636_800_000  # 2026-05-01T12:00:00Z
-# A reading now and then repeats no time: each is this much after the one before it.
+# Each reading is this much after the one before it, so that no two share a time.
 _STEP_MS = 7
 
 
@@ -45,17 +38,17 @@ class Workload:
         data = meta.Datum(SimpleNamespace(bytes=self.bodies), "collection_bytes")
         return EventHubTriggerConverter.decode(data, trigger_metadata=self.metadata)
 
+    def save(self, path: Path) -> None:
+        """Write the batch to a file, for another process."""
+        metadata = {name: datum.value for name, datum in self.metadata.items()}
+        path.write_text(json.dumps([[body.decode() for body in self.bodies], metadata]))
 
-def training_readings() -> FloatArray:
-    """Make normal readings."""
-    return np.random.default_rng(0).normal(size=(_TRAINING_READINGS, len(FEATURES)))
 
-
-def publish_model(data_dir: Path, n_estimators: int = 100) -> None:
-    """Fit an isolation forest on six features and publish it in a folder."""
-    options = FitOptions(scaler="none", n_estimators=n_estimators, contamination=0.001)
-    artifact = fit(training_readings(), FEATURES, options, name="default", source="bench")
-    Registry(FolderStorage(data_dir).container("models")).publish(artifact.manifest, artifact.data)
+def load_workload(path: Path) -> Workload:
+    """Read a batch that was saved."""
+    bodies, metadata = json.loads(path.read_text())
+    datums = {name: meta.Datum(text, "json") for name, text in metadata.items()}
+    return Workload([body.encode() for body in bodies], datums)
 
 
 def make_workload(n_events: int, n_sensors: int = 50, first: int = 0) -> Workload:

@@ -1,11 +1,12 @@
 """An HTTP server in a process of its own that takes writes and says 204, as InfluxDB does."""
 
-import os
 import socketserver
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from bench.one_core import pin_to_core
 
 _ANSWER = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
 
@@ -33,16 +34,10 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
-def pin_to_core(core: int) -> None:
-    """Keep this process on one core, where the system can do that and has that many."""
-    if hasattr(os, "sched_setaffinity") and core in os.sched_getaffinity(0):
-        os.sched_setaffinity(0, {core})
-
-
 @contextmanager
-def running_write_server() -> Iterator[str]:
-    """Run the server for the length of a with block; gives its address."""
-    command = [sys.executable, "-m", "bench.write_server"]
+def running_write_server(core: int) -> Iterator[str]:
+    """Run the server on a core for the length of a with block; gives its address."""
+    command = [sys.executable, "-m", "bench.write_server", str(core)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
         try:
             if process.stdout is None:
@@ -53,8 +48,8 @@ def running_write_server() -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve on a free loopback port, on the second core."""
-    pin_to_core(1)
+    """Serve on a free loopback port, on the core that is named."""
+    pin_to_core(int(sys.argv[1]))
     with _Server(("127.0.0.1", 0), _Handler) as server:
         print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
         server.serve_forever()

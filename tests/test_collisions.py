@@ -1,5 +1,6 @@
 """Tests of scoring.collisions: a clock that is too coarse shows, a redelivery does not."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,21 +70,23 @@ def test_other_models_do_not_collide() -> None:
     assert counter.count(batch([5], [2], first=1, model="two")) == 0
 
 
-def test_a_new_version_with_other_features_does_not_fail() -> None:
-    """Rows of different widths are simply different."""
+def test_a_new_version_with_other_features_begins_anew() -> None:
+    """Rows of different widths cannot be compared; what was known is forgotten."""
     counter = CollisionCounter()
     counter.count(batch([5], [1]))
     wider = scored_batch(1, first=1, event_time_ns=np.array([5]), X=np.ones((1, 4)))
-    assert counter.count(wider) == 1
+    assert counter.count(wider) == 0
+    assert counter.count(replace(wider, X=np.zeros((1, 4)), sequence_numbers=np.array([9]))) == 1
 
 
 def test_memory_does_not_grow_with_the_number_of_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sensors that have been silent longest are forgotten."""
+    """Past the bound everything is forgotten; the latest sensors are known again."""
     monkeypatch.setattr("scoring.collisions._MOST_SENSORS", 10)
     counter = CollisionCounter()
     for number in range(50):
         counter.count(batch([5], [number], sensor_ids=[f"s{number}"]))
-    assert len(counter._last) == 10
+        (last,) = counter._models.values()
+        assert len(last.codes) <= 12
     assert counter.count(batch([5], [7], first=9, sensor_ids=["s49"])) == 1
 
 

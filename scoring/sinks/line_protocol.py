@@ -1,10 +1,13 @@
 """Writes scored readings as InfluxDB line protocol, straight from columns."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from scoring.scored import ScoredBatch, cause_text
 
 MEASUREMENT = "anomaly_score"
+# Sensors whose tags are remembered; escaping them costs ten times as much as looking them up.
+_MOST_HEADS = 100_000
 _TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _TEXT_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\""})
 _BOOLEANS = {True: "true", False: "false"}
@@ -26,11 +29,7 @@ def reading_lines(batches: Sequence[ScoredBatch]) -> list[str]:
 
 
 def _batch_lines(batch: ScoredBatch) -> Iterator[str]:
-    model = escape_tag(batch.model)
-    heads = {
-        sensor: f"{MEASUREMENT},sensor_id={escape_tag(sensor)},model={model} "
-        for sensor in set(batch.sensor_ids)
-    }
+    model = batch.model
     version = f',model_version="{escape_text(batch.model_version)}"'
     unknown = [None] * len(batch)
     anomaly_scores = unknown if batch.anomaly_score is None else batch.anomaly_score.tolist()
@@ -52,7 +51,13 @@ def _batch_lines(batch: ScoredBatch) -> Iterator[str]:
         fields += version
         if row in batch.causes:
             fields += f',cause="{escape_text(cause_text(batch.causes[row]))}"'
-        yield f"{heads[sensor]}{fields} {time_ns}"
+        yield f"{_head(sensor, model)}{fields} {time_ns}"
+
+
+@lru_cache(maxsize=_MOST_HEADS)
+def _head(sensor_id: str, model: str) -> str:
+    """Write what all lines of one sensor and model begin with."""
+    return f"{MEASUREMENT},sensor_id={escape_tag(sensor_id)},model={escape_tag(model)} "
 
 
 def escape_tag(value: str) -> str:
