@@ -6,17 +6,26 @@ PORT ?= 7071
 # pip asks no questions and says little; a failure still prints
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Through the environment as they are: a name may hold $, ~ or quotes, which a shell would take.
+override DATA := $(value DATA)
+override FEATURES := $(value FEATURES)
+override TIME := $(value TIME)
+override SENSOR := $(value SENSOR)
+override LABEL := $(value LABEL)
+export DATA FEATURES TIME SENSOR LABEL
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check start clean
+.PHONY: help run test check bench start clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: .venv/local  ## score a simulated fleet, or DATA=file.csv; RUN_SECONDS, FEATURES, TIME, SENSOR, LABEL, STORE=azurite
-	@$(BIN)/python -m local.run --data "$(DATA)" --seconds "$(RUN_SECONDS)" --features "$(FEATURES)" \
-		--time "$(TIME)" --sensor "$(SENSOR)" --label "$(LABEL)" --store "$(STORE)" --port "$(PORT)"
+	@$(BIN)/python -m local.run --take-terminal --data "$$DATA" --seconds "$(RUN_SECONDS)" \
+		--features "$$FEATURES" --time "$$TIME" --sensor "$$SENSOR" --label "$$LABEL" \
+		--store "$(STORE)" --port "$(PORT)"
 
-test: .venv/dev  ## pass every test
+test: .venv/bench  ## pass every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/dev  ## format, lint, types, import contracts, spelling
@@ -26,19 +35,23 @@ check: .venv/dev  ## format, lint, types, import contracts, spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+bench: .venv/bench  ## measure against the promises; CHECK=1 fails where a ratio is missed, CHECK=all where any is
+	@$(BIN)/python -m bench --check "$(CHECK)"
+
 start: .venv/node  ## run with the Functions host (`func`) and Azurite
 	@$(BIN)/python -m local.start
 
 clean:  ## remove the virtual environment and all local data
 	rm -rf .venv .local
 
-.venv/bin/python:
+# pip is the last that venv makes: one that was interrupted is made again
+.venv/bin/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..."; exit 1; }
 	@echo "making .venv with $(PYTHON)"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
 # One mark a level of installation; made again when its requirements change.
-.venv/local: requirements.txt requirements-local.txt | .venv/bin/python
+.venv/local: requirements.txt requirements-local.txt | .venv/bin/pip
 	@echo "installing what a laptop needs (once, about a minute)"
 	@$(PIP) -r requirements-local.txt
 	@touch $@
@@ -51,6 +64,10 @@ clean:  ## remove the virtual environment and all local data
 	@echo "installing what tests and checks need (once)"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/dev
+	@$(PIP) -r requirements-bench.txt
 	@touch $@
 
 ifeq ($(STORE),azurite)

@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
+from local.arguments import DEFAULT_PORT, port_number
 from local.environment import process_environment
 from local.functions import FoundFunctions, find_functions, import_app
 from local.host import LocalHost
@@ -31,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("azure").setLevel(logging.WARNING)  # the SDKs tell of every request
     stop = threading.Event()
     _on_signals(stop)
+    if options.until_stdin_closes:
+        threading.Thread(target=_wait_for_end_of_stdin, args=[stop], daemon=True).start()
     try:
         _run(options, stop)
     except ScoringError as error:
@@ -45,13 +49,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         description="Runs the Function App in this folder without the Functions host.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=7071, help="0 takes a free one")
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="0 takes a free one")
     parser.add_argument(
         "--partitions",
         type=int,
         default=DEFAULT_PARTITIONS,
         help="of each event hub, fixed when its log is made",
     )
+    # for a process that starts this one and may be killed: the system then closes its pipe
+    parser.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if not 1 <= options.partitions <= 32:  # noqa: PLR2004  Event Hubs' own limit below Dedicated
         parser.error("--partitions must be 1 to 32")
@@ -65,6 +71,13 @@ def _on_signals(stop: threading.Event) -> None:
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+
+
+def _wait_for_end_of_stdin(stop: threading.Event) -> None:
+    # not sys.stdin: a thread inside its buffer would break the end of the process
+    while os.read(0, 1):
+        pass
+    stop.set()
 
 
 def _run(options: argparse.Namespace, stop: threading.Event) -> None:

@@ -25,13 +25,31 @@ class AppProcessError(ScoringError):
         super().__init__(f"the app did not start: {found}; see {log}")
 
 
+class AppEndedError(ScoringError):
+    """The app ended before its work was done."""
+
+    def __init__(self, status: int, log: Path) -> None:
+        super().__init__(f"the app ended by itself (exit {status}); see {log} for the reason")
+
+
 @dataclass(frozen=True, slots=True)
 class AppProcess:
-    """A running app: where it listens, its process id, and where it logs to."""
+    """A running app: where it listens, its process, and where it logs to."""
 
     url: str
-    pid: int
+    process: "subprocess.Popen[bytes]"
     log: Path
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.poll() is not None
+
+    def check(self) -> None:
+        """Raise `AppEndedError` if the process is gone."""
+        status = self.process.poll()
+        if status is not None:
+            raise AppEndedError(status, self.log)
 
 
 @contextmanager
@@ -39,6 +57,9 @@ def running_app(
     environment: Mapping[str, str], log: Path, port: int = 7071
 ) -> Iterator[AppProcess]:
     """Run the app for the length of a with block, then end it with SIGTERM and wait.
+
+    Ctrl-C in the block kills it instead, which loses nothing. If this process is killed, the app
+    ends by itself.
 
     Parameters
     ----------
@@ -55,17 +76,21 @@ def running_app(
         If it ends or stays silent instead of listening.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "local", "--port", str(port)]
+    command = [sys.executable, "-m", "local", "--port", str(port), "--until-stdin-closes"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # our own module with our own interpreter
             command,
+            stdin=subprocess.PIPE,  # closed by the system when this process is gone
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**process_environment().variables(), **environment},
             start_new_session=True,  # Ctrl-C is for the one who started us; we end the app
         )
     try:
-        yield AppProcess(_wait_until_listening(process, log), process.pid, log)
+        yield AppProcess(_wait_until_listening(process, log), process, log)
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     finally:
         _stop(process)
 
@@ -91,3 +116,5 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

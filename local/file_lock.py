@@ -10,7 +10,10 @@ if sys.platform == "win32":
 
     def _take(file: IO[bytes], *, wait: bool) -> None:
         file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
 else:
     import fcntl
 
@@ -30,8 +33,10 @@ class FileLock:
 
     Raises
     ------
-    OSError
+    BlockingIOError
         If another process holds the lock and `wait` is false.
+    OSError
+        If the file cannot be made, or its disk knows no locks.
     """
 
     def __init__(self, path: Path, *, wait: bool) -> None:

@@ -35,6 +35,16 @@ class LogInUseError(ScoringError):
         )
 
 
+class LogLockError(ScoringError):
+    """The lock of a log cannot be taken, although nobody may hold it."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(
+            f"{path} cannot be locked: {found}; check the rights and the disk, or set DATA_DIR"
+            " to another folder"
+        )
+
+
 class LocalHost:
     """One app on this machine, from `start` to `stop`.
 
@@ -55,6 +65,8 @@ class LocalHost:
     ------
     LogInUseError
         If another process feeds from one of the logs.
+    LogLockError
+        If that cannot be told.
     SettingsError
         If a schedule, route or hub name cannot be read.
     """
@@ -136,10 +148,13 @@ class LocalHost:
 
 
 def _lock(path: Path) -> FileLock:
+    lock = path.with_suffix(".lock")
     try:
-        return FileLock(path.with_suffix(".lock"), wait=False)
-    except OSError as error:
+        return FileLock(lock, wait=False)
+    except BlockingIOError as error:
         raise LogInUseError(path) from error
+    except OSError as error:
+        raise LogLockError(lock, error.strerror or str(error)) from error
 
 
 def _first_of(

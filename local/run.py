@@ -2,27 +2,31 @@
 
 import argparse
 import os
-import shutil
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from local.accounts import account
-from local.app_process import AppProcess, running_app
+from local.accounts import Accounts, account
+from local.app_process import AppEndedError, AppProcess, running_app
+from local.arguments import DEFAULT_PORT, duration_s, port_number
 from local.azurite import running_azurite
 from local.environment import process_environment
 from local.log import EventLog, log_path
+from local.run_folder import run_folder
 from local.run_source import RunSource, recorded_source, simulated_source
+from local.run_stream import drain, stream
 from local.run_summary import closing_line, print_summary, read_stored
 from local.run_watch import Watch
-from replay.local_hub import LocalSender
-from replay.send_command import stop_signal
-from replay.sending import SendError, send_stream
+from local.terminal import own_terminal
+from replay.columns import column_names
+from replay.sending import SendError
+from replay.stopping import ENDED_AT_ONCE, stop_signal
 from scoring.app import SCORES_FILE
 from scoring.dead_letters import CONTAINER, DeadLetters
 from scoring.errors import ScoringError
@@ -31,11 +35,10 @@ from scoring.settings import SETTINGS, Settings, load_settings
 from scoring.storage import open_storage
 from training.fitting import fit
 
-_DEFAULT_FOLDER = Path(".local/run")
+_DEFAULT_PARENT = ".local"
 # Stays as the user set it; everything else is this machine's.
 _KEPT = {"TIME_TIE_BREAK", "MISSING_FEATURES", "ATTRIBUTION_MAX_READINGS", "FAST_DECODING"}
-# After the last reading is sent the app needs a moment; this long without progress is a fault.
-_DRAIN_PATIENCE_S = 60.0
+_STOPPING = "stopping; what is sent is still being scored (Ctrl-C again ends at once)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ScoringError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("ended at once; what was sent is not accounted for", file=sys.stderr)
+        return ENDED_AT_ONCE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,24 +61,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--features", help="the recording's feature columns, by comma")
     for role in ("time", "sensor", "label"):
         parser.add_argument(f"--{role}", help=f"the recording's {role} column")
-    parser.add_argument("--seconds", help="stop by itself after these")
+    parser.add_argument("--seconds", type=duration_s, help="stop by itself after these")
     parser.add_argument("--store", default="folder", help="folder or azurite")
-    parser.add_argument("--port", default="7071", help="of the app; another one if it is taken")
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        default=DEFAULT_PORT,
+        help="of the app; another one if it is taken",
+    )
+    parser.add_argument(
+        "--take-terminal",
+        action="store_true",
+        help="see Ctrl-C alone, so that make, which runs this, does not fail of it",
+    )
     return parser
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    seconds = float(options.seconds) if options.seconds else None
-    if options.store not in {"", "folder", "azurite"}:
-        raise ScoringError(f"STORE is {options.store!r}; use folder or azurite")
-    source = _source(options)
-    console.print(f"[bold]{source.title}[/bold]\n{source.said}")
     with ExitStack() as stack:
-        stop = stack.enter_context(stop_signal())
-        folder = _prepare_folder()
+        if options.take_terminal:
+            stack.enter_context(own_terminal())
+        stop = stack.enter_context(stop_signal(_STOPPING))
+        source = _source(options, console)
+        console.print(f"[bold]{escape(source.title)}[/bold]\n{escape(source.said)}")
+        if stop.is_set():
+            return _nothing_sent()
+        folder = stack.enter_context(run_folder(_parent_folder()))
         environment = stack.enter_context(_environment(folder, options.store))
         settings = load_settings(environment)
         _publish_model(source, settings, console)
+        if stop.is_set():
+            return _nothing_sent()
         app = stack.enter_context(
             running_app(environment, folder / "app.log", _free_port(options.port))
         )
@@ -80,49 +99,47 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         log = stack.enter_context(EventLog(log_path(folder, settings.event_hub_name)))
         watch = stack.enter_context(Watch(log, folder / SCORES_FILE, source.total, console))
         started = time.monotonic()
-        with closing(
-            LocalSender(app.url, settings.event_hub_name, sleep=stop.wait, should_stop=stop.is_set)
-        ) as sender:
-            try:
-                send_stream(
-                    source.messages,
-                    sender,
-                    pace=source.pace,
-                    seconds=seconds,
-                    sleep=stop.wait,
-                    progress=watch.sent,
-                    should_stop=stop.is_set,
-                )
-            except SendError:
-                if not stop.is_set():  # ended on purpose in the middle of an attempt
-                    raise
-        _drain(log, watch, str(SETTINGS["EVENT_HUB_CONSUMER_GROUP"].default))
+        fault = None
+        try:
+            hub, seconds = settings.event_hub_name, options.seconds
+            stream(source, app, watch, hub=hub, seconds=seconds, stop=stop)
+            drain(log, str(SETTINGS["EVENT_HUB_CONSUMER_GROUP"].default), app, watch.look)
+        except (AppEndedError, SendError) as error:
+            fault = error
         elapsed = time.monotonic() - started
         watch.close()
-        return _account(log, settings, source, elapsed, console)
+        if fault is not None:
+            print(f"error: {fault}", file=sys.stderr)
+        status = _account(log, settings, source, elapsed, console)
+        return status if fault is None else 1
 
 
-def _source(options: argparse.Namespace) -> RunSource:
+def _source(options: argparse.Namespace, console: Console) -> RunSource:
     if not options.data:
         return simulated_source()
-    return recorded_source(
-        Path(options.data),
-        features=[name.strip() for name in options.features.split(",")]
-        if options.features
-        else None,
-        time_column=options.time or None,
-        sensor=options.sensor or None,
-        label=options.label or None,
-    )
+    with console.status("reading") as status:
+
+        def progress(step: str) -> None:
+            if console.is_terminal:
+                status.update(escape(step))
+            else:
+                print(step, flush=True)
+
+        return recorded_source(
+            # leaves the ~ of an unknown user as it is, which Path.expanduser does not
+            Path(os.path.expanduser(options.data)),  # noqa: PTH111 - see above
+            features=column_names(options.features),
+            time_column=options.time or None,
+            sensor=options.sensor or None,
+            label=options.label or None,
+            progress=progress,
+        )
 
 
-def _prepare_folder() -> Path:
-    """Return a data folder: the user's own as it is, or ours, emptied."""
+def _parent_folder() -> Path:
+    """Return where runs have their folders; beside the user's own model and scores, if any."""
     own = process_environment().variables().get("DATA_DIR")
-    if own:
-        return Path(own).resolve()
-    shutil.rmtree(_DEFAULT_FOLDER, ignore_errors=True)
-    return _DEFAULT_FOLDER.resolve()
+    return Path(own or _DEFAULT_PARENT).resolve()
 
 
 @contextmanager
@@ -146,7 +163,7 @@ def _publish_model(source: RunSource, settings: Settings, console: Console) -> N
             source.features,
             source.fit_options,
             name=settings.model_name,
-            source=source.title,
+            source=source.fit_source,
         )
         models = open_storage(settings).container(settings.model_container_name)
         Registry(models).publish(artifact.manifest, artifact.data)
@@ -157,8 +174,7 @@ def _publish_model(source: RunSource, settings: Settings, console: Console) -> N
     )
 
 
-def _free_port(asked: str) -> int:
-    port = int(asked or 7071)
+def _free_port(port: int) -> int:
     with socket.socket() as probe:
         return 0 if probe.connect_ex(("127.0.0.1", port)) == 0 else port
 
@@ -173,16 +189,9 @@ def _relative(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _drain(log: EventLog, watch: Watch, group: str) -> None:
-    """Wait until everything sent is scored, for as long as it goes forward."""
-    left = log.backlog(group)
-    moved = time.monotonic()
-    while left and time.monotonic() - moved < _DRAIN_PATIENCE_S:
-        time.sleep(0.1)
-        watch.look()
-        before, left = left, log.backlog(group)
-        if left < before:
-            moved = time.monotonic()
+def _nothing_sent() -> int:
+    print(closing_line(Accounts(sent=0, scored=0, collided=0), anomalies=0))
+    return 0
 
 
 def _account(

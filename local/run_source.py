@@ -1,8 +1,8 @@
 """What `make run` fits a model on and streams: a recording, or a simulated fleet."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -10,12 +10,20 @@ import numpy as np
 
 from local.run_summary import Truth, truth_key
 from replay.feature_specs import load_features
-from replay.recordings import FloatArray, Recording, describe, read_recording, split_early
+from replay.recordings import (
+    FloatArray,
+    Recording,
+    RecordingError,
+    describe,
+    read_recording,
+    split_early,
+)
 from replay.sending import Message, Pace, as_fast_as_possible, recording_messages
 from replay.simulation import Simulation
 from training.estimators import FitOptions
 
 _FIT_SHARE = 0.3
+_EARLY = "first 30 %"
 _STATIONS = 100
 _SEED = 7
 # One reading a station a second; the last minutes first, so that there is something to see.
@@ -35,6 +43,8 @@ class RunSource:
     ----------
     title, said : str
         What it is, and which columns were chosen, for a person.
+    fit_source : str
+        Where the readings to fit on come from, for the manifest and for errors.
     features : tuple of str
     fit_on : ndarray of shape (n_readings, n_features), float64
     fit_options : FitOptions
@@ -49,6 +59,7 @@ class RunSource:
 
     title: str
     said: str
+    fit_source: str
     features: tuple[str, ...]
     fit_on: FloatArray
     fit_options: FitOptions
@@ -65,20 +76,32 @@ def recorded_source(
     time_column: str | None,
     sensor: str | None,
     label: str | None,
+    progress: Callable[[str], None] | None = None,
 ) -> RunSource:
-    """Fit on the first 30 % of every sensor's readings, and stream the rest."""
+    """Fit on the first 30 % of every sensor's readings, and stream the rest.
+
+    Features that do not change in what is fitted on are left out: the model would never see a
+    change of them later either.
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be used, or no feature is left.
+    """
     recording = read_recording(
-        path, features=features, time=time_column, sensor=sensor, label=label
+        path, features=features, time=time_column, sensor=sensor, label=label, progress=progress
     )
     early, rest = split_early(recording, _FIT_SHARE)
+    recording = _without_constants(recording, recording.X[early])
     truth = None
     if recording.y_true is not None:
         truth = _truth(recording.take(rest))
     sensors = len(set(recording.sensor_ids))
     return RunSource(
-        title=f"{path.name}: {len(recording):,} readings of {sensors:,} sensors;"
-        f" the first 30 % of each to fit on, {len(rest):,} to stream",
+        title=f"{path.name}: {_counted(len(recording), 'reading')} of"
+        f" {_counted(sensors, 'sensor')}; the {_EARLY} of each to fit on, {len(rest):,} to stream",
         said=describe(recording.choice),
+        fit_source=f"{path.name}, {_EARLY} of its readings",
         features=recording.choice.features,
         fit_on=recording.X[early],
         fit_options=FitOptions(),
@@ -87,6 +110,32 @@ def recorded_source(
         pace=as_fast_as_possible(),
         truth=truth,
     )
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _without_constants(recording: Recording, early: FloatArray) -> Recording:
+    rows = early[np.isfinite(early).all(axis=1)]
+    if len(rows) < 2:  # noqa: PLR2004  one is no evidence; fitting tells why there are so few
+        return recording
+    is_constant = (rows == rows[0]).all(axis=0)
+    if is_constant.all():
+        raise RecordingError(
+            recording.source,
+            f"no feature changes in the {_EARLY} of its readings, which a model is fitted on",
+            "name others with FEATURES, or record more of normal operation",
+        )
+    choice = recording.choice
+    features = np.array(choice.features, dtype=object)
+    ignored = dict.fromkeys(features[is_constant].tolist(), f"constant in the {_EARLY}")
+    chosen = replace(
+        choice,
+        features=tuple(features[~is_constant].tolist()),
+        ignored={**choice.ignored, **ignored},
+    )
+    return replace(recording, choice=chosen, X=recording.X[:, ~is_constant])
 
 
 def _truth(recording: Recording) -> Truth:
@@ -122,6 +171,7 @@ def simulated_source() -> RunSource:
         title=f"a simulated fleet of {_STATIONS} stations, one reading a second each,"
         f" the last {_BACKLOG_S // 60} minutes first, with injected anomalies",
         said=f"features   {', '.join(history.choice.features)}",
+        fit_source="a simulated day of normal operation",
         features=history.choice.features,
         fit_on=history.X,
         # injected anomalies are on one feature of three: trees of 256 readings miss them

@@ -98,9 +98,11 @@ def edge_shares(stored: Stored) -> tuple[float, float] | None:
 
     None where no sensor has twice as many.
     """
+    if not stored.sensor_ids:
+        return None
     sensors = np.array(stored.sensor_ids)
     changes = np.flatnonzero(sensors[1:] != sensors[:-1]) + 1
-    starts = [0, *changes.tolist()] if len(sensors) else []
+    starts = [0, *changes.tolist()]
     ends = [*starts[1:], len(sensors)]
     first, last = [], []
     for start, end in zip(starts, ends, strict=True):

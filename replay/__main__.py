@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from replay import send_command, simulate_command
+from replay.stopping import ENDED_AT_ONCE
 from scoring.errors import ScoringError
 
 
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScoringError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("ended by Ctrl-C", file=sys.stderr)
+        return ENDED_AT_ONCE
 
 
 if __name__ == "__main__":

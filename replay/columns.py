@@ -1,6 +1,8 @@
 """Chooses which columns of a table are the sensor, the time, the label and the features."""
 
-from collections.abc import Callable, Mapping, Sequence
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,10 @@ NO_FEATURE_NAMES = frozenset(
 NO_COLUMN = "none"  # given instead of a column's name: there is no such column
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+class UnknownColumnError(RecordingError):
+    """A column is asked for that a recording does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +53,33 @@ class ColumnChoice:
 
 def describe(choice: ColumnChoice) -> str:
     """Say the choice in a few lines for a person."""
-    ignored = ", ".join(f"{name} ({why})" for name, why in choice.ignored.items())
+    ignored = ", ".join(f"{listed([name])} ({why})" for name, why in choice.ignored.items())
     lines = [
         f"sensor id  {choice.sensor or 'no column: the whole file is one sensor'}",
         f"time       {choice.time or 'no column: made, one second apart, ending now'}",
         f"label      {choice.label or 'no column'}",
-        f"features   {len(choice.features)}: {', '.join(choice.features)}",
+        f"features   {len(choice.features)}: {listed(choice.features)}",
         f"ignored    {ignored or 'nothing'}",
     ]
     return "\n".join(lines)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as one line of CSV, as `column_names` reads them."""
+    quoted = (f'"{name.replace(chr(34), chr(34) * 2)}"' if "," in name else name for name in names)
+    return ", ".join(quoted)
+
+
+def column_names(text: str | None) -> list[str] | None:
+    """Read names from a list by comma; one that holds a comma stands in double quotes.
+
+    Returns
+    -------
+    list of str or None
+        None for no text: nothing is asked for.
+    """
+    rows = csv.reader(io.StringIO(text or "", newline=""), skipinitialspace=True)
+    return [name.strip() for row in rows for name in row if name.strip()] or None
 
 
 def choose_columns(
@@ -122,14 +146,30 @@ def numbers(column: pl.Series) -> pl.Series | None:
 
 def labels(column: pl.Series) -> BoolArray | None:
     """Return a column of 0 and 1, or of true and false, as booleans; None if it is neither."""
+    values = _label_values(column)
+    return None if values.null_count() else values.to_numpy() == 1
+
+
+def _label_values(column: pl.Series) -> pl.Series:
+    """Return 0 and 1 as float64, and null for anything else."""
     if column.dtype == pl.String:
         words = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
         lower = column.str.strip_chars().str.to_lowercase()
-        column = lower.replace_strict(words, default=None, return_dtype=pl.Int8)
-    if column.null_count() or not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        return None
-    values = column.cast(pl.Float64).to_numpy()
-    return values == 1 if np.isin(values, (0, 1)).all() else None
+        return lower.replace_strict(words, default=None, return_dtype=pl.Float64)
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        return pl.repeat(None, len(column), dtype=pl.Float64, eager=True)
+    values = column.cast(pl.Float64)
+    return values.set(~values.is_in([0.0, 1.0]).fill_null(value=False), None)
+
+
+def _label_fault(column: pl.Series) -> str:
+    """Say which cell is no label, or nothing if all are labels."""
+    values = _label_values(column)
+    if not values.null_count():
+        return ""
+    row = int(values.is_null().arg_max() or 0)
+    cell = column[row]
+    return f"data row {row + 1} is {'empty' if cell is None else f'{cell!r}, not 0 or 1'}"
 
 
 class _Chooser:
@@ -137,16 +177,21 @@ class _Chooser:
         self._source = source
         self._table = table
 
-    def error(self, found: str, remedy: str) -> RecordingError:
-        columns = ", ".join(self._table.columns)
-        return RecordingError(self._source, found, f"{remedy}; its columns are: {columns}")
+    def error(
+        self, found: str, remedy: str, kind: type[RecordingError] = RecordingError
+    ) -> RecordingError:
+        columns = listed(self._table.columns)
+        return kind(self._source, found, f"{remedy}; its columns are: {columns}")
 
     def named(self, name: str) -> str:
         same = [column for column in self._table.columns if column == name]
         alike = [column for column in self._table.columns if column.lower() == name.lower()]
         found = same or alike
         if len(found) != 1:
-            raise self.error(f"there is no column {name!r}", "correct the name")
+            has_comma = any("," in column for column in self._table.columns)
+            hint = ", with double quotes around one that holds a comma" if has_comma else ""
+            remedy = f"correct the name{hint}"
+            raise self.error(f"there is no column {name!r}", remedy, UnknownColumnError)
         return found[0]
 
     def role(
@@ -161,7 +206,8 @@ class _Chooser:
     def check_label(self, name: str) -> None:
         if labels(self._table[name]) is None:
             raise self.error(
-                f"label column {name!r} holds something else than 0, 1, true and false",
+                f"label column {name!r} holds something else than 0, 1, true and false:"
+                f" {_label_fault(self._table[name])}",
                 "choose another or none",
             )
 
@@ -201,7 +247,8 @@ def _why_ignored(column: pl.Series) -> str:
         (COUNTER_NAMES, "counter"),
     ):
         if name in names:
-            return why
+            fault = _label_fault(column) if name in LABEL_NAMES else ""
+            return f"{why}, but {fault}" if fault else why
     values = numbers(column)
     if values is None:
         return _not_numeric(column)

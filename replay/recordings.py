@@ -197,8 +197,11 @@ def _sensor_ids(path: Path, table: pl.DataFrame, column: str | None) -> list[str
     values = table[column]
     if values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all()):
         values = values.cast(pl.Int64)  # an empty cell made whole numbers floats
-    if values.null_count():
-        row = int(values.is_null().arg_max() or 0)
+    is_missing = values.is_null()
+    if values.dtype == pl.String:
+        is_missing |= (values.str.strip_chars() == "").fill_null(value=False)
+    if is_missing.any():
+        row = int(is_missing.arg_max() or 0)
         raise RecordingError(
             path.name, f"column {column!r}, data row {row + 1}: no sensor id", "fill it in"
         )

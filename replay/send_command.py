@@ -1,14 +1,14 @@
 """Runs ``python -m replay send``."""
 
 import argparse
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
+from replay.columns import column_names
 from replay.local_hub import LocalSender
 from replay.progress import progress_bar
 from replay.recordings import describe, read_recording
@@ -32,6 +32,7 @@ from replay.simulate_command import (
     positive_int,
     start_that_ends_now,
 )
+from replay.stopping import stop_signal
 
 LOCAL_URL = "http://127.0.0.1:7071"
 
@@ -80,31 +81,10 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Send until the end, a limit or Ctrl-C; return the exit code."""
     if (arguments.file is None) != arguments.simulate:
         raise argparse.ArgumentTypeError("name a recording, or --simulate")
-    messages, total = _simulated(arguments) if arguments.simulate else _recorded(arguments)
-    with stop_signal() as stop, closing(_sender(arguments, environment, stop)) as sender:
-        return _send(arguments, messages, total, sender, stop)
-
-
-@contextmanager
-def stop_signal() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into an event; the second one ends the process."""
-    stop = threading.Event()
-    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
-
-    def on_signal(_number: int, _frame: object) -> None:
-        stop.set()
-        restore()
-
-    for kind in before:
-        signal.signal(kind, on_signal)
-    try:
-        yield stop
-    finally:
-        restore()
+    with stop_signal() as stop:
+        messages, total = _simulated(arguments) if arguments.simulate else _recorded(arguments)
+        with closing(_sender(arguments, environment, stop)) as sender:
+            return _send(arguments, messages, total, sender, stop)
 
 
 def _send(
@@ -147,10 +127,9 @@ def _send(
 
 
 def _recorded(arguments: argparse.Namespace) -> tuple[Iterator[Message], int]:
-    columns = arguments.columns
     recording = read_recording(
         arguments.file,
-        features=None if columns is None else [name.strip() for name in columns.split(",")],
+        features=column_names(arguments.columns),
         time=arguments.time,
         sensor=arguments.sensor,
         label=arguments.label,

@@ -77,6 +77,18 @@ def test_readings_with_gaps_alone_are_told() -> None:
         calibrate_artifact(DATA, "m.joblib", X * np.nan, NAMES, source="x.csv")
 
 
+def test_a_number_that_no_model_can_take_is_told() -> None:
+    """A column that the model does not need may hold it."""
+    wrong = np.column_stack([X, np.zeros(len(X))])
+    wrong[3, 2] = 1e300
+    names = (*NAMES, "other")
+    manifest = calibrate_artifact(DATA, "m.joblib", wrong, names, source="x.csv")
+    assert manifest.training["n_readings"] == len(X)
+    wrong[3, 0] = -1e300
+    with pytest.raises(FitError, match=r"x\.csv: feature 'temperature' holds -1e\+300"):
+        calibrate_artifact(DATA, "m.joblib", wrong, names, source="x.csv")
+
+
 def test_a_file_that_does_not_load_is_refused() -> None:
     """Under the same rules as in the app."""
     with pytest.raises(ArtifactRejectedError, match="novelty=False"):

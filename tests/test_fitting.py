@@ -122,8 +122,32 @@ def test_a_version_says_when_and_which() -> None:
 @pytest.mark.parametrize("n", [0, 1])
 def test_too_few_readings_are_told(n: int) -> None:
     """With where they come from."""
-    with pytest.raises(FitError, match=r"pumps\.csv has . readings without gaps"):
+    with pytest.raises(FitError, match=r"pumps\.csv: . readings without gaps"):
         fitted("isolation_forest", X=np.vstack([X[:n], np.full((3, 3), np.nan)]))
+
+
+def test_the_columns_with_most_gaps_are_named() -> None:
+    """They are what to leave out; a column without gaps is not among them."""
+    gaps = X[:10].copy()
+    gaps[:, 1] = np.nan
+    gaps[:3, 2] = np.nan
+    with pytest.raises(FitError, match=r"most gaps are in 'humidity' \(100%\), 'noise' \(30%\); "):
+        fitted("isolation_forest", X=gaps)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_number_that_no_model_can_take_is_the_datas_fault(model: str) -> None:
+    """Which feature holds it; no warning of an overflow, no parameter is blamed."""
+    wrong = X.copy()
+    wrong[5, 1] = 1e300
+    with pytest.raises(FitError, match=r"pumps\.csv: feature 'humidity' holds 1e\+300"):
+        fitted(model, X=wrong)
+
+
+def test_a_large_number_in_a_reading_with_a_gap_does_no_harm() -> None:
+    """The reading is left out anyway."""
+    wrong = np.vstack([X, [[1e300, np.nan, 0.0]]])
+    assert fitted("isolation_forest", X=wrong).manifest.training["n_readings"] == len(X)
 
 
 def test_two_readings_are_enough_for_a_forest() -> None:

@@ -323,6 +323,16 @@ def test_only_one_process_feeds_from_a_log(app: App) -> None:
     assert "Traceback" not in app.log()
 
 
+def test_a_log_that_cannot_be_locked_is_told_with_path_and_reason(stopped: App) -> None:
+    """It is not in use by another process, so nobody is told to stop one."""
+    lock = stopped.folder / "data" / "hubs" / "kept.lock"
+    lock.mkdir(parents=True)
+    process = stopped.spawn()
+    process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert f"{lock} cannot be locked: Is a directory" in stopped.log().splitlines()[-1]
+
+
 def test_a_taken_port_ends_it_with_one_line(app: App) -> None:
     """Exit status 1."""
     second = app.spawn("--port", str(app.port))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.columns import column_names, listed
 from replay.recordings import (
     ColumnChoice,
     Recording,
@@ -104,6 +105,7 @@ def test_parquet_gives_the_same_recording_as_text(tmp_path: Path) -> None:
         pytest.param("time,name\n0,x\n1,y\n", "no numeric column", id="only text"),
         pytest.param("time,a\n0,5\n1,5\n", "no numeric column", id="only a constant"),
         pytest.param("sensor_id,a\np,1\n,2\n", "'sensor_id', data row 2", id="no sensor id"),
+        pytest.param("sensor_id,a\np,1\n  ,2\n", "'sensor_id', data row 2", id="blank sensor id"),
     ],
 )
 def test_an_unusable_file_is_refused_with_the_reason(
@@ -188,6 +190,55 @@ def test_labels_are_zero_and_one_or_true_and_false(
     first, second = cells.split()
     recording = read_recording(write(f"a,label\n1,{first}\n2,{second}\n"))
     assert (None if recording.y_true is None else recording.y_true.tolist()) == y_true
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        pytest.param("", "data row 2 is empty", id="empty"),
+        pytest.param("2", "data row 2 is 2, not 0 or 1", id="number"),
+        pytest.param("?", "data row 2 is '?', not 0 or 1", id="text"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_ignored_with_the_cell(
+    write: Write, cell: str, why: str
+) -> None:
+    """A person sees which one to repair; who asks for the column is refused for the same."""
+    path = write(f"a,label\n1,0\n2,{cell}\n3,1\n")
+    assert read_recording(path).choice.ignored == {"label": f"label, but {why}"}
+    with pytest.raises(RecordingError, match="label column 'label'") as caught:
+        read_recording(path, label="label")
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("", None, id="nothing"),
+        pytest.param(None, None, id="not given"),
+        pytest.param("a, b ,c", ["a", "b", "c"], id="spaces"),
+        pytest.param('"flow, out",b', ["flow, out", "b"], id="comma"),
+        pytest.param('b, "5"" pipe, hot"', ["b", '5" pipe, hot'], id="quote"),
+        pytest.param('5" pipe,b', ['5" pipe', "b"], id="quote inside"),
+        pytest.param("a,,b,", ["a", "b"], id="empty ones"),
+    ],
+)
+def test_names_are_read_from_a_list_by_comma(text: str | None, names: list[str] | None) -> None:
+    """As in a line of CSV: a name that holds a comma stands in double quotes."""
+    assert column_names(text) == names
+    assert names is None or column_names(listed(names)) == names
+
+
+def test_a_name_with_a_comma_is_shown_as_it_must_be_given(write: Write) -> None:
+    """In the choice, and where a part of it is not found."""
+    path = write('"flow, out","fixed, in",b\n1,7,1\n2,7,3\n')
+    text = describe(read_recording(path).choice)
+    assert 'features   2: "flow, out", b' in text
+    assert 'ignored    "fixed, in" (constant)' in text
+    with pytest.raises(RecordingError, match="no column 'flow'") as caught:
+        read_recording(path, features=column_names("flow, out"))
+    assert "double quotes around one that holds a comma" in str(caught.value)
+    assert 'its columns are: "flow, out", "fixed, in", b' in str(caught.value)
 
 
 def test_arguments_override_the_choice(write: Write) -> None:

@@ -114,6 +114,18 @@ def test_calibrate_finds_an_artifact_in_storage(settings: Path, recording: Path)
     assert json.loads(found.data)["features"] == ["humidity", "temperature"]
 
 
+def test_calibrate_tells_how_to_name_the_features_of_a_model_without_names(
+    settings: Path, tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model fitted on an array calls them feature_1, and a recording does not."""
+    path = tmp_path / "m.joblib"
+    joblib.dump(IsolationForest(n_estimators=5, random_state=1).fit([[1, 2], [3, 4]]), path)
+    assert main(["calibrate", str(path), "--data", str(recording)]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "there is no column 'feature_1'" in error
+    assert "with --features a,b,c or FEATURE_KEYS" in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from replay.columns import UnknownColumnError, column_names
 from replay.recordings import Recording, describe, read_recording
 from scoring.errors import ScoringError
 from scoring.manifest import Manifest, read_manifest
@@ -15,7 +16,7 @@ from scoring.registry import LoadOptions, Registry, beside_path
 from scoring.settings import Settings, load_settings
 from scoring.storage import Container, Stored, open_storage
 from training.calibration import artifact_features, calibrate_artifact
-from training.estimators import MODELS, SCALERS, FitOptions
+from training.estimators import MODELS, SCALERS, FitError, FitOptions
 from training.fitting import Artifact, fit
 
 _console = Console(stderr=True)
@@ -86,7 +87,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def _features(options: argparse.Namespace) -> list[str] | None:
-    return options.features.split(",") if options.features else None
+    return column_names(options.features)
 
 
 def _read(path: Path, options: argparse.Namespace, features: Sequence[str] | None) -> Recording:
@@ -159,7 +160,11 @@ def _calibrate(options: argparse.Namespace) -> str:
     load = LoadOptions(settings.trusted_model_types, _features(options) or settings.feature_keys)
     # all that the model needs, even what would be no choice for a new one, such as a constant
     needed = artifact_features(data, options.artifact, load)
-    recording = _read(options.data, options, needed)
+    try:
+        recording = _read(options.data, options, needed)
+    except UnknownColumnError as error:
+        hint = "name the model's features in its order with --features a,b,c or FEATURE_KEYS"
+        raise FitError(f"{error}; {hint}") from error
     manifest = calibrate_artifact(
         data,
         options.artifact,

@@ -3,8 +3,6 @@
 import hashlib
 from datetime import UTC, datetime
 
-import numpy as np
-
 from scoring.artifacts import LoadedModel, load_bare
 from scoring.features import FloatArray
 from scoring.manifest import Manifest
@@ -12,6 +10,7 @@ from scoring.registry import LoadOptions
 from scoring.scorer import last_step
 from training.estimators import FitError
 from training.evidence import Evidence, library_versions
+from training.fitting import complete_rows
 
 
 def artifact_features(data: bytes, path: str, options: LoadOptions) -> tuple[str, ...]:
@@ -63,7 +62,8 @@ def calibrate_artifact(
     ArtifactRejectedError
         If the file is not a plain model.
     FitError
-        If the readings lack a feature of the model, or none is complete.
+        If the readings lack a feature of the model, none is complete, or one holds a number that
+        no model can take.
     """
     model = _opened(data, path, name, options or LoadOptions())
     missing = [name for name in model.features if name not in features]
@@ -72,8 +72,8 @@ def calibrate_artifact(
             f"{source} has no column {missing[0]!r}, which the model needs; its columns are"
             f" {', '.join(features)}"
         )
-    rows = X[:, [features.index(name) for name in model.features]]
-    rows = rows[np.isfinite(rows).all(axis=1)]
+    chosen = X[:, [features.index(name) for name in model.features]]
+    rows = complete_rows(chosen, model.features, source)
     if not len(rows):
         raise FitError(f"{source} has no reading without gaps; give other data")
     seen = Evidence.of(model.score, model.rule, rows)

@@ -18,6 +18,9 @@ from training.estimators import SAMPLED, FitError, FitOptions, make_estimator
 from training.evidence import Evidence, library_versions
 
 _LEAST_READINGS = 2
+# scikit-learn's trees keep readings as float32, and squares of larger ones overflow elsewhere
+_LARGEST = float(np.finfo(np.float32).max)
+_MOST_NAMED = 3  # of the columns with gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,15 @@ def fit(
     Raises
     ------
     FitError
-        If there are too few complete readings, or the options cannot be met.
+        If there are too few complete readings, one holds a number that no model can take, or
+        the options cannot be met.
     """
-    rows = X[np.isfinite(X).all(axis=1)]
+    rows = complete_rows(X, features, source)
     if len(rows) < _LEAST_READINGS:
         raise FitError(
-            f"{source} has {len(rows)} readings without gaps, and fitting needs at least"
-            f" {_LEAST_READINGS}; choose other features with FEATURES, or give more data"
+            f"{source}: {len(rows)} readings without gaps, and fitting needs at least"
+            f" {_LEAST_READINGS}; {_most_gaps(X, features)}choose other features with FEATURES or"
+            " --features, or give more data"
         )
     sample = _sample(rows, options)
     estimator = make_estimator(options, sample)
@@ -82,6 +87,34 @@ def fit(
         training=training,
         contamination=options.contamination,
     )
+
+
+def complete_rows(X: FloatArray, features: Sequence[str], source: str) -> FloatArray:
+    """Return the readings without gaps.
+
+    Raises
+    ------
+    FitError
+        If one holds a number that no model can take.
+    """
+    rows = X[np.isfinite(X).all(axis=1)]
+    is_too_large = np.abs(rows) > _LARGEST
+    if is_too_large.any():
+        row, column = np.argwhere(is_too_large)[0]
+        raise FitError(
+            f"{source}: feature {features[column]!r} holds {rows[row, column]:g}, and models take"
+            f" numbers up to {_LARGEST:.0e}; correct the reading, or leave the feature out with"
+            " FEATURES or --features"
+        )
+    return rows
+
+
+def _most_gaps(X: FloatArray, features: Sequence[str]) -> str:
+    """Name the columns with most gaps, if there are any."""
+    share = 1.0 - np.isfinite(X).mean(axis=0) if len(X) else np.zeros(len(features))
+    order = [i for i in np.argsort(-share, kind="stable")[:_MOST_NAMED] if share[i]]
+    named = ", ".join(f"{features[i]!r} ({share[i]:.0%})" for i in order)
+    return f"most gaps are in {named}; " if named else ""
 
 
 def _sample(rows: FloatArray, options: FitOptions) -> FloatArray:
