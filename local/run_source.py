@@ -20,6 +20,7 @@ from replay.recordings import (
 )
 from replay.sending import Message, Pace, as_fast_as_possible, recording_messages
 from replay.simulation import Simulation
+from scoring.features import usable_rows
 from training.estimators import FitOptions
 
 _FIT_SHARE = 0.3
@@ -117,7 +118,7 @@ def _counted(n: int, noun: str) -> str:
 
 
 def _without_constants(recording: Recording, early: FloatArray) -> Recording:
-    rows = early[np.isfinite(early).all(axis=1)]
+    rows = early[usable_rows(early)]
     if len(rows) < 2:  # noqa: PLR2004  one is no evidence; fitting tells why there are so few
         return recording
     is_constant = (rows == rows[0]).all(axis=0)

@@ -62,7 +62,7 @@ def feature_matrix(
     return _row_by_row(found, names, medians)
 
 
-def complete_rows(X: FloatArray) -> npt.NDArray[np.bool_]:
+def usable_rows(X: FloatArray) -> npt.NDArray[np.bool_]:
     """Tell which rows of a training matrix would be scored: those without a gap.
 
     Parameters

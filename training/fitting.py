@@ -11,7 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from scoring.features import FloatArray
+from scoring.features import FloatArray, usable_rows
 from scoring.manifest import Manifest
 from scoring.scorer import choose_scorer, last_step
 from training.estimators import SAMPLED, FitError, FitOptions, make_estimator
@@ -97,7 +97,7 @@ def complete_rows(X: FloatArray, features: Sequence[str], source: str) -> FloatA
     FitError
         If one holds a number that no model can take.
     """
-    rows = X[np.isfinite(X).all(axis=1)]
+    rows = X[usable_rows(X)]
     is_too_large = np.abs(rows) > _LARGEST
     if is_too_large.any():
         row, column = np.argwhere(is_too_large)[0]
