@@ -13,7 +13,7 @@ from scoring.app import build_app
 from scoring.cache import ModelCache
 from scoring.delivery import Delivery
 from scoring.registry import Registry
-from scoring.scored import ScoredBatch, Sink
+from scoring.scored import Refused, ScoredBatch, Sink
 from tests.deployments import Deployment, blob_settings, deployed
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, publish_broken, small_model
@@ -32,10 +32,11 @@ class Watched:
         self.batches: list[ScoredBatch] = []
         self._inner = inner
 
-    def write(self, batches: Sequence[ScoredBatch]) -> None:
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Remember, and write."""
-        self._inner.write(batches)
+        refused = self._inner.write(batches)
         self.batches += batches
+        return refused
 
     def versions(self) -> list[str]:
         """Return the version of each batch, in order of writing."""
