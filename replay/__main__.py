@@ -1,11 +1,11 @@
-"""Commands that make readings and send them."""
+"""Commands that make readings, send them, and replay those that were rejected."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from replay import send_command, simulate_command
+from replay import dead_letters_command, send_command, simulate_command
 from replay.stopping import ENDED_AT_ONCE
 from scoring.errors import ScoringError
 
@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     send = commands.add_parser("send", help="send a recording or a simulation")
     send_command.add_arguments(send)
     send.set_defaults(run=lambda chosen: send_command.run(chosen, os.environ))
+    letters = commands.add_parser("dead-letters", help="list, show or replay rejected readings")
+    dead_letters_command.add_arguments(letters)
+    letters.set_defaults(run=lambda chosen: dead_letters_command.run(chosen, os.environ))
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))

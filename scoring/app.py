@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scoring import dead_letters, status
+from scoring.breaker import Breaker
 from scoring.cache import ModelCache
 from scoring.collisions import CollisionCounter
 from scoring.decoding import event_batch
@@ -15,13 +16,17 @@ from scoring.delivery import Delivery
 from scoring.events import ReadingKeys
 from scoring.http_api import HttpApi
 from scoring.ledger import Ledger
+from scoring.outlets import Outlet
 from scoring.pipeline import Policy
 from scoring.registry import BareFile, LoadOptions, ModelSource, Registry
 from scoring.routing import Routes
 from scoring.scored import Sink
 from scoring.settings import Settings, load_settings
+from scoring.sinks.cosmos import CosmosSink
 from scoring.sinks.influxdb import InfluxSink
 from scoring.sinks.sqlite import SqliteSink
+from scoring.spill import CONTAINER as SPILL
+from scoring.spill import Spill
 from scoring.storage import Storage, open_storage
 
 if TYPE_CHECKING:
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 SCORES_FILE = "scores.sqlite"
+# Of one run of the timer at each store; the next run goes on.
+_DRAIN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,12 @@ class ScoringApp:
                 _log.error("model %s is %s: %s", name, state.state, state.problem)
         self.delivery.status.sweep()
 
+    def drain_spill(self) -> None:
+        """Write back what waits for stores that were down, in bounded steps."""
+        drained = self.delivery.drain_spill(_DRAIN_SECONDS)
+        if drained:
+            _log.info("%d spilled readings are written back", drained)
+
 
 def build_app(settings: Settings) -> ScoringApp:
     """Put all parts together; touches neither the network nor the disk yet."""
@@ -78,19 +91,23 @@ def build_app(settings: Settings) -> ScoringApp:
         settings.attribution_max_readings,
     )
     sinks = _sinks(settings)
+    letters = dead_letters.DeadLetters(storage.container(dead_letters.CONTAINER))
+    spill = Spill(storage.container(SPILL), settings.spill_max_mb, _now)
+    outlets = tuple(Outlet(sink, Breaker(time.monotonic), spill) for sink in sinks)
     board = status.StatusBoard(storage.container(status.CONTAINER), settings.instance, _now)
     delivery = Delivery(
         cache=cache,
         policy=policy,
-        sinks=sinks,
-        dead_letters=dead_letters.DeadLetters(storage.container(dead_letters.CONTAINER)),
+        outlets=outlets,
+        dead_letters=letters,
         ledger=Ledger(),
         collisions=CollisionCounter(),
         status=board,
         clock=_now,
-        sink_states={sink.name: "ok" for sink in sinks},
     )
-    return ScoringApp(settings, delivery, HttpApi(cache, policy, sinks, board, _now))
+    return ScoringApp(
+        settings, delivery, HttpApi(cache, policy, sinks, board, spill, letters, _now)
+    )
 
 
 def _now() -> datetime:
@@ -110,9 +127,12 @@ def _model_source(settings: Settings, storage: Storage) -> ModelSource:
 
 
 def _sinks(settings: Settings) -> tuple[Sink, ...]:
+    sinks: list[Sink] = []
     if settings.influxdb is not None:
-        return (InfluxSink(settings.influxdb),)
-    return (SqliteSink(settings.data_dir / SCORES_FILE),)
+        sinks.append(InfluxSink(settings.influxdb))
+    if settings.cosmos is not None:
+        sinks.append(CosmosSink(settings.cosmos, settings.sensor_id_keys))
+    return tuple(sinks) or (SqliteSink(settings.data_dir / SCORES_FILE),)
 
 
 _building = threading.Lock()

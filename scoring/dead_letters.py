@@ -1,24 +1,43 @@
 """Keeps every rejected reading: its bytes, where it came from, and why it was rejected."""
 
 import base64
+import contextlib
 import hashlib
 import re
+import threading
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import overload
 
 import msgspec
 
+from scoring.errors import ReadingRejectedError, ScoringError
 from scoring.event_batch import EventBatch
-from scoring.event_time import iso_time
+from scoring.event_time import event_time_ns, iso_time
 from scoring.events import Rejected
-from scoring.storage import ConditionNotMetError, Container, Stored
+from scoring.storage import ConditionNotMetError, Container, NotRead, Stored
 
 CONTAINER = "dead-letter"
 INTERNAL = "internal"
+# hub, partition, sequence number, index, enqueued time, reason
+Identity = tuple[str, str, int, int, str, str]
+# What a health check may cost: one page of a Blob listing, four times a minute.
+_MOST_LISTED = 5_000
+_SUMMARY_EVERY = timedelta(seconds=15)
+# Letters remembered before those that a listing has passed are forgotten; 0.5 kB each.
+MOST_REMEMBERED = 10_000
 _UNFIT_FOR_PATH = re.compile(r"[^A-Za-z0-9_-]")
 # Of a hub's name, which may be longer than a folder's; the digest tells the rest apart.
 _LONGEST_FOLDER = 100
+
+
+class DeadLetterUnreadableError(ScoringError):
+    """A file of dead letters was damaged."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(f"{CONTAINER}/{path}: {found}; mend the file, or move it elsewhere")
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,7 +62,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw_base64: str | None = None
 
     @property
-    def identity(self) -> tuple[str | int, ...]:
+    def identity(self) -> Identity:
         """What a second copy of this letter shares with it.
 
         The enqueued time tells a hub from one that was made anew under its name, and the reason
@@ -52,11 +71,67 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         place = (self.hub, self.partition, self.sequence_number, self.index)
         return (*place, self.enqueued_time, self.reason)
 
+    @property
+    def enqueued_ns(self) -> int:
+        """When the hub took the event; ns since 1970, UTC."""
+        return event_time_ns(self.enqueued_time, "enqueued_time")
+
     def raw_bytes(self) -> bytes:
         """Return the reading as it arrived."""
         if self.raw_base64 is not None:
             return base64.b64decode(self.raw_base64)
         return (self.raw or "").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFile:
+    """One file of dead letters, as it was read.
+
+    Parameters
+    ----------
+    path, etag : str
+    n_bytes : int
+    letters : tuple of DeadLetter
+        At least one; none where the file cannot be read.
+    fault : str or None
+        Why it cannot be read.
+    """
+
+    path: str
+    etag: str
+    n_bytes: int
+    letters: tuple[DeadLetter, ...]
+    fault: str | None = None
+
+    def is_passed(self, identity: Identity) -> bool:
+        """Tell whether no file from this one on can hold a copy of that letter."""
+        hub, partition, sequence_number, *_ = self.letters[0].identity
+        return identity[:2] != (hub, partition) or identity[2] < sequence_number
+
+    def still_to_come(self, seen: set[Identity]) -> set[Identity]:
+        """Forget, of many letters, those that are passed: memory stays bounded."""
+        if len(seen) <= MOST_REMEMBERED:
+            return seen
+        return {identity for identity in seen if not self.is_passed(identity)}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterDepth:
+    """How much is kept, as far as a listing tells.
+
+    Parameters
+    ----------
+    n_files, n_bytes : int
+    oldest : datetime or None
+        When the oldest file was written; UTC.
+    is_complete : bool
+        Whether all was listed; otherwise there is more, and maybe older.
+    """
+
+    n_files: int
+    n_bytes: int
+    oldest: datetime | None
+    is_complete: bool
 
 
 class DeadLetters:
@@ -71,31 +146,88 @@ class DeadLetters:
 
     def __init__(self, container: Container) -> None:
         self._container = container
+        self._lock = threading.Lock()
+        self._summary: tuple[datetime, DeadLetterDepth] | None = None
 
     def write(self, batch: EventBatch, rejected: Sequence[Rejected], now: datetime) -> None:
         """Keep what was rejected from one batch."""
         if not rejected:
             return
-        letters = [_letter(batch, one, now) for one in rejected]
-        encode = msgspec.json.encode
-        data = b"".join(encode(letter) + b"\n" for letter in letters)
-        try:
-            self._container.put(_path(batch, letters), data, only_if_absent=True)
-        except ConditionNotMetError:
-            return  # the same rejections, kept before
+        self._put([dead_letter(batch, one, now) for one in rejected])
 
-    def read(self) -> Iterator[DeadLetter]:
-        """Read every dead letter, each identity once, in the order of the files' names."""
-        seen: set[tuple[str | int, ...]] = set()
+    def _put(self, letters: Sequence[DeadLetter]) -> str:
+        encode = msgspec.json.encode
+        path = _path(letters)
+        # where the name is taken, the same rejections are kept already
+        with contextlib.suppress(ConditionNotMetError):
+            data = b"".join(encode(letter) + b"\n" for letter in letters)
+            self._container.put(path, data, only_if_absent=True)
+        return path
+
+    def files(self) -> Iterator[LetterFile]:
+        """Read file by file, in the order of their names: by place, then by sequence number."""
         for entry in self._container.list():
             found = self._container.get(entry.path)
-            if not isinstance(found, Stored):
-                continue
-            for line in found.data.splitlines():
-                letter = msgspec.json.decode(line, type=DeadLetter)
+            if isinstance(found, Stored):
+                yield _letter_file(entry.path, found)
+
+    def read(self) -> Iterator[DeadLetter]:
+        """Read every dead letter, each identity once, in the order of the files' names.
+
+        Raises
+        ------
+        DeadLetterUnreadableError
+            If a file was damaged.
+        """
+        seen: set[Identity] = set()
+        for file in self.files():
+            if file.fault is not None:
+                raise DeadLetterUnreadableError(file.path, file.fault)
+            seen = file.still_to_come(seen)
+            for letter in file.letters:
                 if letter.identity not in seen:
                     seen.add(letter.identity)
                     yield letter
+
+    def settle(self, file: LetterFile, left: Sequence[DeadLetter]) -> bool:
+        """Let go of a file, but for the letters that are left of it.
+
+        These are written first, so that a kill in between loses none: copies are told by their
+        identity. A name stands for one content, so a file written anew meanwhile holds what was
+        settled; one that was altered by hand stays.
+
+        Parameters
+        ----------
+        file : LetterFile
+            As `files` gave it.
+        left : sequence of DeadLetter
+            Those to keep: letters of the file, or others in their place.
+
+        Returns
+        -------
+        bool
+            False where the file was altered since it was read, and so is still there.
+        """
+        if left and self._put(left) == file.path:
+            return True
+        if self._container.get(file.path, known_etag=file.etag) is NotRead.UNCHANGED:
+            self._container.delete(file.path)
+            return True
+        return self._container.get(file.path) is NotRead.MISSING
+
+    def summary(self, now: datetime) -> DeadLetterDepth:
+        """Tell how much is kept, from a bounded listing at most 15 s old."""
+        with self._lock:
+            if self._summary is None or now - self._summary[0] >= _SUMMARY_EVERY:
+                self._summary = (now, self._listed())
+            return self._summary[1]
+
+    def _listed(self) -> DeadLetterDepth:
+        entries = list(islice(self._container.list(), _MOST_LISTED + 1))
+        listed = entries[:_MOST_LISTED]
+        oldest = min((entry.modified.astimezone(UTC) for entry in listed), default=None)
+        n_bytes = sum(entry.size for entry in listed)
+        return DeadLetterDepth(len(listed), n_bytes, oldest, len(entries) == len(listed))
 
 
 def whole_events(batch: EventBatch, message: str) -> list[Rejected]:
@@ -106,7 +238,8 @@ def whole_events(batch: EventBatch, message: str) -> list[Rejected]:
     ]
 
 
-def _letter(batch: EventBatch, one: Rejected, now: datetime) -> DeadLetter:
+def dead_letter(batch: EventBatch, one: Rejected, now: datetime) -> DeadLetter:
+    """Write down what was rejected from a batch."""
     try:
         raw, raw_base64 = one.raw.decode(), None
     except UnicodeDecodeError:
@@ -137,11 +270,28 @@ def _clean(text: str | None) -> str | None:
     return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
-def _path(batch: EventBatch, letters: Sequence[DeadLetter]) -> str:
+def _letter_file(path: str, found: Stored) -> LetterFile:
+    size = len(found.data)
+    try:
+        letters = tuple(_decoded(line) for line in found.data.splitlines())
+    except (msgspec.MsgspecError, ReadingRejectedError, ValueError) as error:
+        return LetterFile(path, found.etag, size, (), str(error)[:200])
+    return LetterFile(path, found.etag, size, letters, None if letters else "the file is empty")
+
+
+def _decoded(line: bytes) -> DeadLetter:
+    """Decode one letter; raises for one whose time or bytes cannot be had back."""
+    letter = msgspec.json.decode(line, type=DeadLetter)
+    letter.enqueued_ns  # noqa: B018  # raises
+    letter.raw_bytes()
+    return letter
+
+
+def _path(letters: Sequence[DeadLetter]) -> str:
     """Name a file after its content: place, first and last sequence number, and a digest."""
     content = [(letter.identity, letter.raw, letter.raw_base64) for letter in letters]
     digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
-    folders = f"{_folder(batch.hub)}/{_folder(batch.partition)}"
+    folders = f"{_folder(letters[0].hub)}/{_folder(letters[0].partition)}"
     first, last = letters[0].sequence_number, letters[-1].sequence_number
     return f"{folders}/{first:020d}-{last:020d}-{digest}.ndjson"
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,8 @@ from scoring.collisions import CollisionCounter
 from scoring.dead_letters import DeadLetters, whole_events
 from scoring.errors import (
     ModelUnavailableError,
-    SinkUnavailableError,
+    SinkThrottledError,
+    SpillFullError,
     StorageUnavailableError,
 )
 from scoring.event_batch import EventBatch
@@ -20,41 +21,45 @@ from scoring.event_time import EPOCH
 from scoring.events import Rejected
 from scoring.json_bodies import raw_reading
 from scoring.ledger import BatchCounts, Ledger
+from scoring.outlets import Delivered, Outlet
 from scoring.pipeline import Outcome, Policy, score_batch
-from scoring.scored import Refused, ScoredBatch, Sink
+from scoring.scored import REFUSED_BY_STORE, ScoredBatch
 from scoring.status import StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)
 # May heal: the trigger's retry policy keeps the batch meanwhile.
-REFUSED_BY_STORE = "refused_by_store"
-_TRY_AGAIN = (ModelUnavailableError, SinkUnavailableError, StorageUnavailableError)
+_TRY_AGAIN = (
+    ModelUnavailableError,
+    SinkThrottledError,
+    SpillFullError,
+    StorageUnavailableError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Everything that a batch passes through; built once a process by `scoring.app`.
 
-    Guarantee: when `deliver` returns, every reading of the batch is stored by every sink or kept
-    as a dead letter. When it raises, the batch has to come again, and nothing of what was
-    written already is then written twice.
+    Guarantee: when `deliver` returns, every reading of the batch is at every store written,
+    spilled or refused, and what is rejected or refused is kept as a dead letter. When it raises,
+    the batch has to come again, and nothing of what was written already is then written twice.
     """
 
     cache: ModelCache
     policy: Policy
-    sinks: Sequence[Sink]
+    outlets: Sequence[Outlet]
     dead_letters: DeadLetters
     ledger: Ledger
     collisions: CollisionCounter
     status: StatusBoard
     clock: Callable[[], datetime]
-    sink_states: dict[str, str]
 
     def deliver(self, batch: EventBatch) -> BatchCounts:
         """Score, store and account for one batch.
 
         Raises
         ------
-        ModelUnavailableError, SinkUnavailableError, StorageUnavailableError
+        ModelUnavailableError, SinkThrottledError, SpillFullError, StorageUnavailableError
             If the data cannot be put anywhere yet: keep the batch and try again.
         """
         started = time.perf_counter()
@@ -71,8 +76,8 @@ class Delivery:
         try:
             outcome = score_batch(batch, self.cache.snapshot(), self.policy)
             self.dead_letters.write(batch, outcome.rejected, self.clock())
-            refused = self._store(outcome.scored)
-            self.dead_letters.write(batch, _as_rejected(batch, refused), self.clock())
+            delivered = self._store(batch, outcome.scored)
+            self.turn_away(batch, _as_rejected(batch, delivered.values()))
         except _TRY_AGAIN:
             raise
         except Exception as error:  # noqa: BLE001  # a fault here must not block a partition
@@ -80,26 +85,35 @@ class Delivery:
             _log.error("scoring failed; %d events go to dead letters", n, exc_info=error)
             rejected = whole_events(batch, f"{type(error).__name__}: {error}"[:500])
             self.dead_letters.write(batch, rejected, self.clock())
-            outcome = Outcome(len(rejected), [], rejected)
-        return self._counts(batch, outcome)
+            outcome, delivered = Outcome(len(rejected), [], rejected), {}
+        return self._counts(batch, outcome, delivered)
 
-    def _store(self, scored: Sequence[ScoredBatch]) -> list[Refused]:
-        """Write to every sink; one being down does not keep the others from their part."""
-        failed: list[SinkUnavailableError] = []
-        refused: list[Refused] = []
-        for sink in self.sinks if scored else ():
+    def _store(self, batch: EventBatch, scored: Sequence[ScoredBatch]) -> dict[str, Delivered]:
+        """Write to every store; what befalls one does not keep the others from their part."""
+        delivered: dict[str, Delivered] = {}
+        faults: list[Exception] = []
+        for outlet in self.outlets if scored else ():
             try:
-                refused += sink.write(scored)
-                self.sink_states[sink.name] = "ok"
-            except SinkUnavailableError as error:
-                _log.warning("%s", error)
-                self.sink_states[sink.name] = "failing"
-                failed.append(error)
-        if failed:
-            raise failed[0]
-        return refused
+                delivered[outlet.sink.name] = outlet.deliver(batch, scored)
+            except Exception as error:  # noqa: BLE001  # raised below, when all had their turn
+                faults.append(error)
+        if faults:  # what may heal goes first: the batch comes again, and meets a bug again
+            raise min(faults, key=lambda fault: not isinstance(fault, _TRY_AGAIN))
+        return delivered
 
-    def _counts(self, batch: EventBatch, outcome: Outcome) -> BatchCounts:
+    def turn_away(self, batch: EventBatch, rejected: Sequence[Rejected]) -> None:
+        """Keep what a store refuses for ever."""
+        if rejected:
+            _log.error("a store refuses %d readings: %s", len(rejected), rejected[0].message)
+        self.dead_letters.write(batch, rejected, self.clock())
+
+    def drain_spill(self, seconds: float) -> int:
+        """Write back what waits for each store, for this long at each; returns the readings."""
+        return sum(outlet.drain(seconds, self.turn_away) for outlet in self.outlets)
+
+    def _counts(
+        self, batch: EventBatch, outcome: Outcome, delivered: Mapping[str, Delivered]
+    ) -> BatchCounts:
         now_ns = int((self.clock() - EPOCH).total_seconds() * 1e9)
         return BatchCounts(
             received=outcome.received,
@@ -109,6 +123,7 @@ class Delivery:
                 int(one.is_anomaly.sum()) for one in outcome.scored if one.is_anomaly is not None
             ),
             collided=sum(map(self.collisions.count, outcome.scored)),
+            stores={name: one.counts() for name, one in delivered.items()},
             lag_ms=[(now_ns - enqueued) / 1e6 for enqueued in batch.enqueued_ns],
         )
 
@@ -126,14 +141,13 @@ class Delivery:
         self.status.batch_ended(
             self.ledger,
             model_statuses(snapshot, self.cache.now()),
-            dict(self.sink_states),
+            {outlet.sink.name: outlet.breaker.state() for outlet in self.outlets},
         )
 
 
-def _as_rejected(batch: EventBatch, refused: Sequence[Refused]) -> list[Rejected]:
+def _as_rejected(batch: EventBatch, delivered: Iterable[Delivered]) -> list[Rejected]:
     """Turn away readings that a store will never take; they are scored all the same."""
-    if refused:
-        _log.error("a store refuses %d readings: %s", len(refused), refused[0].message)
+    refused = [one for delivery in delivered for one in delivery.refused]
     events = {number: event for event, number in enumerate(batch.sequence_numbers)}
     found = []
     for one in refused:

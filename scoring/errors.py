@@ -34,6 +34,20 @@ class SinkUnavailableError(ScoringError):
         super().__init__(f"sink {sink}: {found}; {remedy}")
 
 
+class SinkThrottledError(SinkUnavailableError):
+    """A store is there, but asks for patience: the batch waits, and nothing is spilled."""
+
+
+class SpillFullError(ScoringError):
+    """A store has been down for so long that no more may be kept for it."""
+
+    def __init__(self, max_mb: float) -> None:
+        super().__init__(
+            f"spill: {max_mb:g} MB wait for a store that is down; mend the store, or raise"
+            " SPILL_MAX_MB; until then batches are kept on the event hub"
+        )
+
+
 class StorageUnavailableError(ScoringError):
     """Blob Storage or the folder did not answer; it may heal."""
 

@@ -18,6 +18,9 @@ class EventBatch:
         When the hub took each event; ns since 1970, UTC.
     partition_keys, device_ids : sequence of str or None
         Event Hubs partition key and IoT Hub device id.
+    first_indexes : sequence of int
+        Which reading of its event each body begins with, where readings are replayed apart from
+        their neighbours; empty where every body is whole.
     """
 
     hub: str
@@ -27,6 +30,11 @@ class EventBatch:
     enqueued_ns: Sequence[int]
     partition_keys: Sequence[str | None]
     device_ids: Sequence[str | None]
+    first_indexes: Sequence[int] = ()
+
+    def first_index(self, event: int) -> int:
+        """Return the index, in the body as it once arrived, of the first reading of a body."""
+        return self.first_indexes[event] if self.first_indexes else 0
 
     def fallback_sensor_id(self, event: int) -> str:
         """Name the sensor of an event whose readings name none."""

@@ -154,8 +154,11 @@ def read_events(batch: EventBatch, keys: ReadingKeys) -> tuple[Readings, list[Re
     """
     columns = _Columns()
     rejected: list[Rejected] = []
-    for event in _read_plain(batch, keys, columns):
-        for index, document in enumerate(documents(batch.bodies[event])):
+    # a replayed reading may not be the first of its event: the plain way knows no index
+    others = range(len(batch.bodies)) if batch.first_indexes else _read_plain(batch, keys, columns)
+    for event in others:
+        first = batch.first_index(event)
+        for index, document in enumerate(documents(batch.bodies[event]), first):
             try:
                 payload = document.payload()
                 sensor_id, time_ns = _identity(payload, batch, event, index, keys)

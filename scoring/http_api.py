@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scoring.cache import ModelCache
+from scoring.dead_letters import DeadLetterDepth, DeadLetters
 from scoring.errors import (
     ModelUnavailableError,
     ScoringError,
@@ -22,6 +23,7 @@ from scoring.events import Rejected
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.routing import Routes
 from scoring.scored import Sink, scored_documents
+from scoring.spill import Spill, SpillDepth
 from scoring.status import ModelStatus, StatusBoard, StatusRecord, model_statuses
 
 _log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class HttpApi:
     policy: Policy
     sinks: tuple[Sink, ...]
     status: StatusBoard
+    spill: Spill
+    dead_letters: DeadLetters
     clock: Callable[[], datetime]
 
     def score(self, body: bytes, query: Mapping[str, str]) -> Response:
@@ -108,8 +112,11 @@ class HttpApi:
         own, now = model_statuses(snapshot, self.cache.now()), self.clock()
         storage = "ok"
         records: list[StatusRecord] = []
+        depth, letters = SpillDepth(0, 0, None), None
         try:
             records += self.status.fresh_records()
+            depth = self.spill.depth()
+            letters = self.dead_letters.summary(self.clock())
         except StorageUnavailableError as error:
             _log.warning("%s", error)
             storage = "unreachable"
@@ -119,6 +126,8 @@ class HttpApi:
             **{f"model:{name}": _model_part(one, records, name, now) for name, one in own.items()},
             "scoring": _scoring_part(records, now),
             **{f"sink:{sink.name}": _sink_part(sink.name, records) for sink in self.sinks},
+            "spill": _spill_part(depth, now),
+            "dead_letters": _dead_letters_part(letters, now),
         }
         document = _health(parts)
         return Response(503 if document["status"] == "unavailable" else 200, document)
@@ -225,5 +234,32 @@ def _scoring_part(records: Sequence[StatusRecord], now: datetime) -> dict[str, A
 
 
 def _sink_part(name: str, records: Sequence[StatusRecord]) -> dict[str, Any]:
-    states = {record.sinks.get(name, "ok") for record in records}
-    return {"state": "ok" if states <= {"ok"} else "degraded"}
+    """Join what the scorers report: the worst breaker, and what became of the readings."""
+    breakers = {record.sinks.get(name, "ok") for record in records}
+    part: dict[str, Any] = {"state": "ok" if breakers <= {"ok"} else "degraded"}
+    part["breaker"] = next((state for state in ("open", "trying") if state in breakers), "ok")
+    for what in ("written", "spilled", "refused"):
+        part[what] = sum(record.stores.get(f"{name}:{what}", 0) for record in records)
+    return part
+
+
+def _spill_part(depth: SpillDepth, now: datetime) -> dict[str, Any]:
+    """Tell how much waits for stores that were down, and since when."""
+    part: dict[str, Any] = {
+        "state": "degraded" if depth.n_files else "ok",
+        "batches": depth.n_files,
+        "megabytes": round(depth.n_bytes / 1e6, 1),
+    }
+    if depth.oldest is not None:
+        part["oldest_age_s"] = round((now - depth.oldest).total_seconds(), 1)
+    return part
+
+
+def _dead_letters_part(depth: DeadLetterDepth | None, now: datetime) -> dict[str, Any]:
+    """Tell how many files of rejected readings there are; they alone are no fault of the app."""
+    if depth is None:
+        return {"state": "ok"}
+    part: dict[str, Any] = {"state": "ok", "files": depth.n_files, "is_complete": depth.is_complete}
+    if depth.oldest is not None:
+        part["oldest_age_s"] = round((now - depth.oldest).total_seconds(), 1)
+    return part

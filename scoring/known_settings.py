@@ -64,10 +64,22 @@ _ALL = (
         "MODEL_RELOAD_SCHEDULE", "0 */5 * * * *", "both", "when `reload_models` verifies models"
     ),
     Setting("ATTRIBUTION_MAX_READINGS", "50", "both", "anomalies a batch whose cause is computed"),
+    Setting("SPILL_DRAIN_SCHEDULE", "*/30 * * * * *", "both", "when `drain_spill` writes back"),
+    Setting("SPILL_MAX_MB", "1024", "both", "how much may wait for stores that are down"),
     Setting("FAST_DECODING", "true", "both", "`false`: azure-functions decodes events by itself"),
     Setting("INFLUXDB_URL", None, "both", "InfluxDB 2; the sink is on when this is set"),
     Setting("INFLUXDB_ORG", None, "both", "its organisation"),
     Setting("INFLUXDB_BUCKET", None, "both", "its bucket"),
     Setting("INFLUXDB_TOKEN", None, "both", "a token that may write to the bucket"),
+    Setting("COSMOS_ENDPOINT", None, "azure", "Cosmos DB, reached by identity; it is on when set"),
+    Setting("COSMOS_CONNECTION_STRING", None, "local", "Cosmos DB by key, such as an emulator's"),
+    Setting("COSMOS_DATABASE", "iot-sensor-db", "both", "its database"),
+    Setting("COSMOS_CONTAINER", "anomalies", "both", "its container, partitioned by `/sensor_id`"),
+    Setting(
+        "COSMOS_WRITE",
+        None,
+        "both",
+        "`anomalies` or `all`; unset: `anomalies` where InfluxDB is on, else `all`",
+    ),
 )
 SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _ALL})

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """What became of scored readings at one store: scored = written + spilled + refused."""
+
+    written: int
+    spilled: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchCounts:
     """What became of one batch: received = scored + rejected + held.
 
@@ -19,6 +28,8 @@ class BatchCounts:
     anomalies : int
     collided : int
         Different readings that share an identity: the last one is kept.
+    stores : mapping of str to StoreCounts
+        By sink.
     lag_ms : sequence of float
         Between the hub taking an event and the end of its batch.
     """
@@ -29,11 +40,16 @@ class BatchCounts:
     rejected: Mapping[str, int] = field(default_factory=dict)
     anomalies: int = 0
     collided: int = 0
+    stores: Mapping[str, StoreCounts] = field(default_factory=dict)
     lag_ms: Sequence[float] = ()
 
     def unaccounted(self) -> int:
-        """Return how many readings are neither scored, rejected nor held; it must be 0."""
-        return self.received - self.scored - sum(self.rejected.values()) - self.held
+        """Return how many readings went missing in the counts, here or at a store; must be 0."""
+        missing = self.received - self.scored - sum(self.rejected.values()) - self.held
+        return abs(missing) + sum(
+            abs(self.scored - store.written - store.spilled - store.refused)
+            for store in self.stores.values()
+        )
 
 
 class Ledger:
@@ -43,6 +59,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._totals: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
+        self._stores: Counter[str] = Counter()
         self._lag_ms: Sequence[float] = ()
         self._is_holding = False
 
@@ -58,6 +75,14 @@ class Ledger:
                 collided=counts.collided,
                 unaccounted=counts.unaccounted(),
             )
+            for name, store in counts.stores.items():
+                self._stores.update(
+                    {
+                        f"{name}:written": store.written,
+                        f"{name}:spilled": store.spilled,
+                        f"{name}:refused": store.refused,
+                    }
+                )
             self._rejected.update(counts.rejected)
             self._is_holding = counts.held > 0
             self._lag_ms = counts.lag_ms or self._lag_ms
@@ -66,6 +91,11 @@ class Ledger:
         """Return the counts by name."""
         with self._lock:
             return dict(self._totals)
+
+    def stores(self) -> dict[str, int]:
+        """Return what was written, spilled and refused, by store."""
+        with self._lock:
+            return dict(self._stores)
 
     def rejected(self) -> dict[str, int]:
         """Return the rejected readings by reason."""

@@ -64,6 +64,10 @@ class ScoredBatch:
         return len(self.sensor_ids)
 
 
+# The reason under which a refused reading is a dead letter.
+REFUSED_BY_STORE = "refused_by_store"
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """One scored reading that a store will never take, and what it said.

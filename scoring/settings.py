@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from scoring.cosmos_settings import CosmosSettings, read_cosmos
 from scoring.errors import SettingsError
 from scoring.known_settings import SETTINGS, Setting
 from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
 
-__all__ = ["SETTINGS", "InfluxSettings", "Setting", "Settings", "is_fast_decoding", "load_settings"]
+__all__ = [
+    "SETTINGS",
+    "CosmosSettings",
+    "InfluxSettings",
+    "Setting",
+    "Settings",
+    "is_fast_decoding",
+    "load_settings",
+]
 
 _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
 # NCRONTAB with seconds, or a time span; whether each field makes sense is the host's to say.
 _SCHEDULE = re.compile(r"(\S+ +){5}\S+|\d+:\d{2}:\d{2}")
+_SCHEDULES = ("MODEL_RELOAD_SCHEDULE", "SPILL_DRAIN_SCHEDULE")
 _T = TypeVar("_T")
 _N = TypeVar("_N", int, float)
 
@@ -51,7 +61,9 @@ class Settings:
     model_refresh_seconds: float
     attribution_max_readings: int
     fast_decoding: bool
+    spill_max_mb: float
     influxdb: InfluxSettings | None
+    cosmos: CosmosSettings | None
     instance: str
 
 
@@ -189,16 +201,21 @@ def _check_storage(reader: _Reader, *, on_azure: bool) -> None:
 
 def _check_bindings(reader: _Reader, *, on_azure: bool) -> None:
     """Check what the host puts into bindings: it knows no defaults, and fails without a word."""
-    for name in ("EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP", "MODEL_RELOAD_SCHEDULE"):
+    for name in ("EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP", *_SCHEDULES):
         if on_azure and not reader.is_set(name):
             reader.problem(f"{name}: is not set; Azure knows no default; {SETTINGS[name].meaning}")
-    if not _SCHEDULE.fullmatch(reader.required("MODEL_RELOAD_SCHEDULE")):
-        reader.problem("MODEL_RELOAD_SCHEDULE: set six fields such as 0 */5 * * * *, or hh:mm:ss")
+    for name in _SCHEDULES:
+        if not _SCHEDULE.fullmatch(reader.required(name)):
+            reader.problem(f"{name}: set six fields such as 0 */5 * * * *, or hh:mm:ss")
 
 
 def _check_sinks(reader: _Reader, *, on_azure: bool) -> None:
-    if on_azure and not reader.text("INFLUXDB_URL"):
-        reader.problem("INFLUXDB_URL: no store for the scores; on Azure SQLite is lost; set it")
+    stores = ("INFLUXDB_URL", "COSMOS_ENDPOINT", "COSMOS_CONNECTION_STRING")
+    if on_azure and not any(map(reader.text, stores)):
+        reader.problem(
+            "INFLUXDB_URL: no store for the scores; on Azure SQLite is lost; set it, or"
+            " COSMOS_ENDPOINT"
+        )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -251,7 +268,11 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
             "ATTRIBUTION_MAX_READINGS", _between(int, 0, 100_000), "a whole number from 0 to 100000"
         ),
         fast_decoding=choose("FAST_DECODING", _flag, "true or false"),
+        spill_max_mb=choose(
+            "SPILL_MAX_MB", _between(float, 0.0, 1e6), "a number from 0 to 1000000"
+        ),
         influxdb=_influxdb(reader),
+        cosmos=read_cosmos(reader.text, reader.problem),
         instance=_instance(environ),
     )
 

@@ -49,6 +49,7 @@ class StatusRecord(msgspec.Struct, frozen=True, kw_only=True):
     lag_p50_ms: float
     lag_max_ms: float
     is_holding: bool = False
+    stores: dict[str, int] = {}
 
 
 def model_statuses(snapshot: Snapshot, monotonic: float) -> dict[str, ModelStatus]:
@@ -104,6 +105,7 @@ class StatusBoard:
             lag_p50_ms=round(p50, 1),
             lag_max_ms=round(most, 1),
             is_holding=ledger.is_holding(),
+            stores=ledger.stores(),
         )
         try:
             self._container.put(f"{self._instance}.json", msgspec.json.encode(record))

@@ -1,6 +1,7 @@
 """The whole app on a store of its own, as it would be built from settings."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from scoring.app import SCORES_FILE, ScoringApp, build_app
+from scoring.breaker import Breaker
 from scoring.dead_letters import CONTAINER, DeadLetter, DeadLetters
+from scoring.outlets import Outlet
+from scoring.scored import Sink
 from scoring.settings import load_settings
 from scoring.sinks.sqlite import SqliteSink
 from scoring.storage import Container, open_storage
@@ -49,6 +53,12 @@ class Deployment:
             return [dict(row) for row in connection.execute("SELECT * FROM scores")]
 
 
+def outlets(deployment: Deployment, *sinks: Sink) -> tuple[Outlet, ...]:
+    """Put other sinks in front of the deployment's own spill."""
+    spill = deployment.app.delivery.outlets[0].spill
+    return tuple(Outlet(sink, Breaker(time.monotonic), spill) for sink in sinks)
+
+
 @contextmanager
 def deployed(data_dir: Path, **environ: str) -> Iterator[Deployment]:
     """Build the app from `environ`, with its data in `data_dir`."""
@@ -56,7 +66,7 @@ def deployed(data_dir: Path, **environ: str) -> Iterator[Deployment]:
     try:
         yield Deployment(app, data_dir)
     finally:
-        for sink in app.delivery.sinks:
+        for sink in app.http.sinks:
             if isinstance(sink, SqliteSink):
                 sink.close()
 

@@ -33,8 +33,8 @@ def test_influxdb_takes_the_place_of_sqlite_where_it_is_set() -> None:
     """SQLite is the store of those who have set none."""
     environ = {f"INFLUXDB_{name}": "x" for name in ("ORG", "BUCKET", "TOKEN")}
     environ["INFLUXDB_URL"] = "http://127.0.0.1:1"
-    assert [sink.name for sink in build_app(load_settings(environ)).delivery.sinks] == ["influxdb"]
-    assert [sink.name for sink in build_app(load_settings({})).delivery.sinks] == ["sqlite"]
+    assert [sink.name for sink in build_app(load_settings(environ)).http.sinks] == ["influxdb"]
+    assert [sink.name for sink in build_app(load_settings({})).http.sinks] == ["sqlite"]
 
 
 def test_a_bare_artifact_is_scored_with(built: Deployment, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from scoring.dead_letters import DeadLetters, whole_events
+from scoring import dead_letters
+from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, whole_events
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from scoring.storage import BlobStorage, Container, FolderStorage, Stored
@@ -175,3 +176,113 @@ def test_a_killed_write_leaves_no_letter(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / ".writing-abc").write_bytes(b'{"hub": "hub", "part')
     assert list(DeadLetters(FolderStorage(tmp_path).container("dead-letter")).read()) == []
+
+
+def test_a_damaged_file_is_named(container: Container) -> None:
+    """Reading every letter must not pass over one in silence."""
+    container.put("hub/0/damaged.ndjson", b"{")
+    with pytest.raises(DeadLetterUnreadableError, match=r"dead-letter/hub/0/damaged\.ndjson"):
+        list(DeadLetters(container).read())
+
+
+@pytest.mark.parametrize("nanoseconds", [0, 1, 100_000_000, 123_456_789])
+def test_the_enqueued_time_comes_back_exactly(container: Container, nanoseconds: int) -> None:
+    """A reading without a time has its identity from it."""
+    enqueued_ns = ENQUEUED_NS // 10**9 * 10**9 + nanoseconds
+    batch = replace(event_batch([b"x"]), enqueued_ns=[enqueued_ns])
+    letters = DeadLetters(container)
+    letters.write(batch, rejected(batch, 0), NOW)
+    assert [letter.enqueued_ns for letter in letters.read()] == [enqueued_ns]
+
+
+def test_what_is_settled_goes_and_what_is_left_stays(container: Container) -> None:
+    """Under a name of its own, which follows from the content."""
+    batch = event_batch([b"x", b"y"])
+    letters = DeadLetters(container)
+    letters.write(batch, rejected(batch, 0, 1), NOW)
+    (file,) = letters.files()
+    assert letters.settle(file, file.letters[1:])
+    (left,) = letters.files()
+    assert (left.letters, left.path != file.path) == (file.letters[1:], True)
+    assert letters.settle(left, [])
+    assert contents(container) == {}
+
+
+def test_settling_what_another_has_settled_changes_nothing(container: Container) -> None:
+    """Two replays at once."""
+    batch = event_batch([b"x", b"y"])
+    letters = DeadLetters(container)
+    letters.write(batch, rejected(batch, 0, 1), NOW)
+    (file,) = letters.files()
+    assert letters.settle(file, file.letters[1:])
+    before = contents(container)
+    assert letters.settle(file, file.letters[1:])
+    assert contents(container) == before
+
+
+def test_a_file_that_was_altered_since_it_was_read_stays(container: Container) -> None:
+    """What somebody wrote meanwhile was not settled."""
+    batch = event_batch([b"x"])
+    letters = DeadLetters(container)
+    letters.write(batch, rejected(batch, 0), NOW)
+    (file,) = letters.files()
+    container.put(file.path, b"{}\n")
+    assert not letters.settle(file, [])
+    assert contents(container) == {file.path: b"{}\n"}
+
+
+def test_of_many_letters_only_those_still_to_come_are_remembered(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies stand in files that overlap, and those follow each other: each is still read once."""
+    monkeypatch.setattr(dead_letters, "MOST_REMEMBERED", 3)
+    letters = DeadLetters(container)
+    for partition in "01":
+        for first in range(20):
+            batch = event_batch([b"a", b"b", b"c"], first=first, partition=partition)
+            letters.write(batch, rejected(batch, 0, 1, 2), NOW)
+    found = [(letter.partition, letter.sequence_number) for letter in letters.read()]
+    assert found == [(partition, number) for partition in "01" for number in range(22)]
+
+
+def test_the_summary_tells_how_much_there_is_and_since_when(container: Container) -> None:
+    """From the listing alone."""
+    letters = DeadLetters(container)
+    before = datetime.now(UTC) - timedelta(seconds=2)  # stores round to seconds
+    for first in (0, 10):
+        batch = event_batch([b"x"], first=first)
+        letters.write(batch, rejected(batch, 0), NOW)
+    depth = letters.summary(NOW)
+    assert (depth.n_files, depth.is_complete) == (2, True)
+    assert depth.n_bytes == sum(map(len, contents(container).values()))
+    assert depth.oldest is not None
+    assert before <= depth.oldest <= datetime.now(UTC) + timedelta(seconds=2)
+
+
+def test_the_summary_of_nothing_is_empty(container: Container) -> None:
+    """There is no oldest one."""
+    depth = DeadLetters(container).summary(NOW)
+    assert (depth.n_files, depth.n_bytes, depth.oldest, depth.is_complete) == (0, 0, None, True)
+
+
+def test_the_summary_is_asked_of_storage_every_15_s_at_most(container: Container) -> None:
+    """Anyone may ask for health."""
+    letters = DeadLetters(container)
+    assert letters.summary(NOW).n_files == 0
+    batch = event_batch([b"x"])
+    letters.write(batch, rejected(batch, 0), NOW)
+    assert letters.summary(NOW + timedelta(seconds=14)).n_files == 0
+    assert letters.summary(NOW + timedelta(seconds=15)).n_files == 1
+
+
+def test_the_summary_of_very_many_files_is_bounded_and_says_so(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing costs a request for each 5,000 names."""
+    monkeypatch.setattr(dead_letters, "_MOST_LISTED", 2)
+    letters = DeadLetters(container)
+    for first in range(3):
+        batch = event_batch([b"x"], first=first)
+        letters.write(batch, rejected(batch, 0), NOW)
+    depth = letters.summary(NOW)
+    assert (depth.n_files, depth.is_complete) == (2, False)

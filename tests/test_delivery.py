@@ -8,11 +8,17 @@ import pytest
 
 from scoring.cache import Snapshot
 from scoring.delivery import Delivery
-from scoring.errors import ModelUnavailableError, SinkUnavailableError, StorageUnavailableError
+from scoring.errors import (
+    ModelUnavailableError,
+    SinkThrottledError,
+    SinkUnavailableError,
+    StorageUnavailableError,
+)
 from scoring.event_batch import EventBatch
 from scoring.features import FloatArray
+from scoring.ledger import StoreCounts
 from scoring.scored import Refused, ScoredBatch
-from tests.deployments import Deployment, deployed
+from tests.deployments import Deployment, deployed, outlets
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, small_model
 
@@ -55,7 +61,7 @@ def batch_for(deployment: Deployment, bodies: Sequence[bytes], first: int = 0) -
 
 def with_sinks(deployment: Deployment, *sinks: ListSink) -> Delivery:
     """Deliver to these sinks instead."""
-    return replace(deployment.app.delivery, sinks=sinks)
+    return replace(deployment.app.delivery, outlets=outlets(deployment, *sinks))
 
 
 def with_broken_model(delivery: Delivery, break_it: Callable[[FloatArray], FloatArray]) -> None:
@@ -118,26 +124,54 @@ def test_an_event_whose_first_reading_was_rejected_is_kept_whole_besides(ready: 
     assert kept == {"not_an_object": b"1", "internal": event}
 
 
-def test_a_sink_that_is_down_keeps_the_batch(ready: Deployment) -> None:
-    """It raises, every event counts as held, and the same batch is scored later."""
+def test_a_store_that_is_down_does_not_keep_the_batch(ready: Deployment) -> None:
+    """It is spilled, accounted for, and written back when the store is there again."""
     sink = ListSink(errors=[SinkUnavailableError("list", "down", "start it")])
     delivery = with_sinks(ready, sink)
+    counts = delivery.deliver(batch_for(ready, [body(0), body(1)]))
+    assert (counts.scored, counts.stores["list"]) == (2, StoreCounts(0, 2, 0))
+    assert (counts.unaccounted(), sink.written) == (0, [])
+    assert delivery.drain_spill(10) == 2
+    assert sum(map(len, sink.written)) == 2
+    assert delivery.drain_spill(10) == 0
+
+
+def test_a_store_that_asks_for_patience_keeps_the_batch(ready: Deployment) -> None:
+    """It raises, every event counts as held, and the same batch is stored later."""
+    sink = ListSink(errors=[SinkThrottledError("list", "busy", "wait")])
+    delivery = with_sinks(ready, sink)
     batch = batch_for(ready, [body(0), body(1)])
-    with pytest.raises(SinkUnavailableError):
+    with pytest.raises(SinkThrottledError):
         delivery.deliver(batch)
     assert delivery.ledger.totals()["held"] == 2
-    assert delivery.sink_states["list"] == "failing"
     assert delivery.deliver(batch).scored == 2
-    assert delivery.sink_states["list"] == "ok"
 
 
-def test_one_sink_being_down_does_not_keep_the_others_from_their_part(ready: Deployment) -> None:
-    """Their writes are repeatable, so the next try does no harm."""
+def test_one_store_being_down_does_not_keep_the_others_from_their_part(ready: Deployment) -> None:
+    """Nor does one that asks for patience: writes are repeatable, so the next try does no harm."""
     down = ListSink("down", [SinkUnavailableError("down", "down", "start it")])
+    busy = ListSink("busy", [SinkThrottledError("busy", "busy", "wait")])
     other = ListSink("other")
-    with pytest.raises(SinkUnavailableError):
-        with_sinks(ready, down, other).deliver(batch_for(ready, [body(0)]))
+    with pytest.raises(SinkThrottledError):
+        with_sinks(ready, busy, down, other).deliver(batch_for(ready, [body(0)]))
     assert sum(map(len, other.written)) == 1
+
+
+def test_where_the_spill_is_unable_too_the_batch_is_kept(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is dropped: the sink is down and storage does not answer."""
+    delivery = with_sinks(
+        ready, ListSink(errors=[SinkUnavailableError("list", "down", "wait")] * 2)
+    )
+
+    def away(*_: object, **__: object) -> None:
+        raise StorageUnavailableError("spill", "x", "away")
+
+    monkeypatch.setattr("scoring.storage.folder.FolderContainer.put", away)
+    with pytest.raises(StorageUnavailableError):
+        delivery.deliver(batch_for(ready, [body(0)]))
+    assert delivery.ledger.totals()["held"] == 1
 
 
 def test_dead_letters_that_cannot_be_written_keep_the_batch(
@@ -184,10 +218,10 @@ def test_a_batch_delivered_again_adds_nothing(ready: Deployment) -> None:
 
 
 def test_received_is_scored_rejected_or_held_whatever_happened(ready: Deployment) -> None:
-    """Over good batches, bad ones, a store that was down and a bug."""
-    errors = [SinkUnavailableError("list", "down", "start it"), TypeError("a bug")]
+    """Over good batches, bad ones, a store that asked for patience and a bug."""
+    errors = [SinkThrottledError("list", "busy", "wait"), TypeError("a bug")]
     delivery = with_sinks(ready, ListSink(errors=errors))
-    with pytest.raises(SinkUnavailableError):
+    with pytest.raises(SinkThrottledError):
         delivery.deliver(batch_for(ready, BODIES))
     delivery.deliver(batch_for(ready, BODIES))
     delivery.deliver(batch_for(ready, BODIES))

@@ -17,11 +17,11 @@ from local.log import EventLog
 from scoring import events, http_api, model_files, status
 from scoring.app import SCORES_FILE, ScoringApp, build_app
 from scoring.dead_letters import INTERNAL, DeadLetter
-from scoring.delivery import REFUSED_BY_STORE
 from scoring.errors import ModelUnavailableError, SettingsError
 from scoring.manifest import Manifest, read_manifest
 from scoring.pipeline import Outcome, score_batch
 from scoring.registry import Current, Registry
+from scoring.scored import REFUSED_BY_STORE
 from scoring.settings import load_settings
 from scoring.sinks.line_protocol import lines
 from scoring.sinks.sqlite import open_scores

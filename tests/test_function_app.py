@@ -69,7 +69,7 @@ BROKEN = {
 def test_indexing_works_without_looking_at_settings(environ: dict[str, str]) -> None:
     """Every function is found; health can then say what is wrong."""
     found = index(**environ)
-    assert found["names"] == ["score_events", "reload_models", "score", "health"]
+    assert found["names"] == ["score_events", "reload_models", "drain_spill", "score", "health"]
 
 
 def test_importing_loads_nothing_heavy() -> None:
@@ -198,5 +198,5 @@ def _models(data_dir: Path) -> Any:
 
 
 def _close(delivery: Any) -> None:
-    for sink in delivery.sinks:
-        sink.close()
+    for outlet in delivery.outlets:
+        outlet.sink.close()

@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from scoring import http_api
-from scoring.errors import StorageUnavailableError
+from scoring.errors import SinkUnavailableError, StorageUnavailableError
 from scoring.ledger import BatchCounts, Ledger
 from scoring.registry import CURRENT
 from scoring.status import ModelStatus, StatusBoard
@@ -57,6 +58,8 @@ def test_health_is_ok_with_models_before_the_first_batch(ready: Deployment) -> N
         "model:default",
         "scoring",
         "sink:sqlite",
+        "spill",
+        "dead_letters",
     }
 
 
@@ -187,3 +190,18 @@ def test_health_asks_storage_at_most_once_a_second(
     publish_broken(ready.models)
     _, overall, _ = health(ready)
     assert overall == "ok"
+
+
+def test_what_waits_and_what_was_rejected_is_told(ready: Deployment) -> None:
+    """A spill degrades health and names its age; dead letters alone do not."""
+    sink = ready.app.http.sinks[0]
+    down = SinkUnavailableError("sqlite", "down", "start it")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(sink), "write", Mock(side_effect=down))
+        ready.app.delivery.deliver(event_batch([body(0), b"not JSON"], hub=ready.hub))
+    _, overall, parts = health(ready)
+    assert overall == "degraded"
+    assert (parts["spill"]["state"], parts["spill"]["batches"]) == ("degraded", 1)
+    assert parts["spill"]["oldest_age_s"] >= -5  # another clock may date files
+    assert (parts["dead_letters"]["state"], parts["dead_letters"]["files"]) == ("ok", 1)
+    assert (parts["sink:sqlite"]["breaker"], parts["sink:sqlite"]["spilled"]) == ("trying", 1)

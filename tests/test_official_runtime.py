@@ -118,7 +118,13 @@ def trigger(runtime: Runtime, function: str) -> dict[str, Any]:
 
 def test_the_library_finds_the_functions(runtime: Runtime) -> None:
     """By the names that the settings and the docs use."""
-    assert list(runtime.functions) == ["score_events", "reload_models", "score", "health"]
+    assert list(runtime.functions) == [
+        "score_events",
+        "reload_models",
+        "drain_spill",
+        "score",
+        "health",
+    ]
 
 
 def test_events_come_in_batches_of_bytes(runtime: Runtime) -> None:

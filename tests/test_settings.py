@@ -22,6 +22,7 @@ BOUND = {
     "EVENT_HUB_NAME": "sensor-features",
     "EVENT_HUB_CONSUMER_GROUP": "scorer",
     "MODEL_RELOAD_SCHEDULE": "0 */5 * * * *",
+    "SPILL_DRAIN_SCHEDULE": "*/30 * * * * *",
 }
 AZURE = {"WEBSITE_INSTANCE_ID": "abc", "STORAGE_ACCOUNT_NAME": "readings", **INFLUX, **BOUND}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
-from scoring.errors import SinkUnavailableError
+from scoring.errors import SinkThrottledError, SinkUnavailableError
 from scoring.scored import Refused, ScoredBatch
 from scoring.settings import InfluxSettings
 from scoring.sinks.line_protocol import reading_lines
@@ -27,6 +27,7 @@ _COMPRESSION_LEVEL = 1
 _REFUSALS = {400, 413, 422}
 # In the text of a partial write: how many lines of the request were not stored.
 _DROPPED = re.compile(r"dropped=(\d+)")
+_TOO_MANY = 429
 _RETRYABLE = {408, 429, 500, 502, 503, 504}
 _REMEDIES = {
     401: "check INFLUXDB_TOKEN",
@@ -154,6 +155,10 @@ def _wait_before_retry(error: Any, attempt: int, *, last: bool) -> float:
     if isinstance(error, ApiException) and error.status:
         if error.status in _REFUSALS:
             raise _RefusedError(error.status, str(error.body)) from error
+        if error.status == _TOO_MANY and last:
+            raise SinkThrottledError(
+                InfluxSink.name, "answered 429", "the batch waits; give InfluxDB more capacity"
+            ) from error
         if error.status not in _RETRYABLE or last:
             raise _unavailable(f"answered {error.status}", error.status) from error
     elif not isinstance(error, (HTTPError, OSError, ApiException)):

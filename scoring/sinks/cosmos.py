@@ -1,0 +1,149 @@
+"""Stores scores in Azure Cosmos DB, one document a reading."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from scoring.cosmos_settings import CosmosSettings
+from scoring.scored import Refused, ScoredBatch
+from scoring.sinks.cosmos_account import SINK_NAME, CosmosAccount
+from scoring.sinks.cosmos_answers import DeniedError, Outcome, read_error, read_fault
+from scoring.sinks.cosmos_documents import Group, groups
+
+if TYPE_CHECKING:
+    from azure.cosmos import ContainerProxy
+
+# Requests at once, in this process: as many connections as the client keeps open.
+_CONCURRENCY = 10
+# Rounds without any progress, and their time; beyond either the caller keeps the batch. With the
+# round that runs then a silent service costs about twenty seconds.
+_MOST_STALLED_ROUNDS = 3
+_LONGEST_STALL_SECONDS = 15.0
+_FIRST_WAIT_SECONDS = 0.5
+_NOT_FOUND = 404
+
+
+class CosmosSink:
+    """One document an identity in a Cosmos DB container.
+
+    Delivery as in `Sink`: the id of a document and its partition key are the identity, so a
+    document written again replaces itself. Documents of one sensor go in transactional batches;
+    one that the service refuses is taken out, and its neighbours are sent again. Throttling and
+    outages are tried again within bounds, with jitter and as late as the service asks. While a
+    throttled service takes some documents, `write` goes on; without any progress it ends after
+    three rounds or about twenty seconds.
+
+    Parameters
+    ----------
+    settings : CosmosSettings
+    sensor_id_keys : sequence of str
+        Keys that may hold a sensor's id; the one that does is not kept in `extra`.
+    sleep : callable
+        Waits for seconds.
+    """
+
+    name = SINK_NAME
+
+    def __init__(
+        self,
+        settings: CosmosSettings,
+        sensor_id_keys: Sequence[str],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._only_anomalies = settings.write == "anomalies"
+        self._sensor_id_keys = tuple(sensor_id_keys)
+        self._sleep = sleep
+        self._account = CosmosAccount(settings)
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Store every reading, or every anomaly; returns those that the service refuses.
+
+        Raises
+        ------
+        SinkThrottledError
+            If the service answers, but asks for more patience than a batch has.
+        SinkUnavailableError
+            Naming the setting, or the role, to check.
+        """
+        left = groups(batches, self._sensor_id_keys, only_anomalies=self._only_anomalies)
+        refused: list[Refused] = []
+        stalled, since = 0, time.monotonic()
+        while left:
+            outcomes = self._round(left)
+            left = [group for one in outcomes for group in one.left]
+            refused += [one for outcome in outcomes for one in outcome.refused]
+            stalled += 1
+            if any(one.has_progress for one in outcomes):
+                stalled, since = 0, time.monotonic()
+            faulty = [one for one in outcomes if one.fault]
+            if faulty:
+                self._wait(faulty, stalled, time.monotonic() - since)
+        return refused
+
+    def close(self) -> None:
+        """Let go of connections and threads; the next write makes new ones."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown()
+            self._pool = None
+        self._account.close()
+
+    def _wait(self, faulty: Sequence[Outcome], stalled: int, spent: float) -> None:
+        """Wait before the next round, or raise where patience ends."""
+        asked = max(one.asked_seconds for one in faulty)
+        backoff = _FIRST_WAIT_SECONDS * 2 ** max(stalled - 1, 0)
+        # a service that takes some and says when it takes more is asked again just then
+        least = asked if asked and not stalled else max(asked, backoff)
+        seconds = least * random.uniform(1.0, 1.5)
+        if stalled >= _MOST_STALLED_ROUNDS or spent + seconds > _LONGEST_STALL_SECONDS:
+            raise self._account.exhausted(faulty[0].fault)
+        self._sleep(seconds)
+
+    def _round(self, left: Sequence[Group]) -> Sequence[Outcome]:
+        """Send every group once; after a fault those not yet sent are left."""
+        from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
+
+        try:
+            try:
+                container = self._account.container()
+            except AzureError as error:
+                return [read_fault(error, left)]
+            return self._send_all(container, left)
+        except DeniedError as error:
+            if error.status == _NOT_FOUND:
+                self._account.forget_container()
+            raise self._account.denied(error.status) from error
+
+    def _send_all(self, container: "ContainerProxy", left: Sequence[Group]) -> Sequence[Outcome]:
+        stop = threading.Event()
+        if len(left) == 1:
+            return [_send(container, left[0], stop)]
+        with self._lock:
+            self._pool = self._pool or ThreadPoolExecutor(_CONCURRENCY, "cosmos-sink")
+            futures = [self._pool.submit(_send, container, one, stop) for one in left]
+        wait(futures)
+        return [future.result() for future in futures]
+
+
+def _send(container: "ContainerProxy", group: Group, stop: threading.Event) -> Outcome:
+    """Send one group, unless another one met a fault."""
+    from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
+
+    if stop.is_set():
+        return Outcome([group], has_progress=False)
+    operations = [("upsert", (item.document,)) for item in group.items]
+    outcome: Outcome | None = None
+    try:
+        container.execute_item_batch(operations, partition_key=group.sensor_id)
+        outcome = Outcome()
+    except AzureError as error:
+        outcome = read_error(error, group)
+    finally:  # what is raised stops the others too
+        if outcome is None or outcome.fault:
+            stop.set()
+    return outcome

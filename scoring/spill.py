@@ -1,0 +1,209 @@
+"""Keeps scored batches in storage while a store is down, and writes them back in order."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+
+from scoring.attribution import Share
+from scoring.errors import SpillFullError
+from scoring.event_batch import EventBatch
+from scoring.events import Rejected
+from scoring.json_bodies import documents, raw_reading
+from scoring.scored import REFUSED_BY_STORE, Refused, ScoredBatch
+from scoring.storage import Container, Entry, NotRead
+
+CONTAINER = "spill"
+_MB = 1_000_000
+# How long a listing counts: what this process spills itself is added to it at once.
+_LISTED_FOR = timedelta(seconds=10)
+
+
+class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """One `ScoredBatch` for one sink, as it lies in storage; columns as in `ScoredBatch`."""
+
+    hub: str
+    partition: str
+    model: str
+    model_version: str
+    features: tuple[str, ...]
+    sensor_ids: list[str]
+    event_time_ns: list[int]
+    enqueued_ns: list[int]
+    X: list[list[float]]
+    filled: list[int]
+    score: list[float]
+    anomaly_score: list[float] | None
+    is_anomaly: list[bool] | None
+    causes: dict[int, list[tuple[str, float]]]
+    sequence_numbers: list[int]
+    indexes: list[int]
+    raws: list[bytes]
+    partition_keys: list[str | None]
+    device_ids: list[str | None]
+
+    @classmethod
+    def of(cls, events: EventBatch, scored: ScoredBatch) -> "SpilledBatch":
+        """Take all that is needed to write it later, and to turn single readings away."""
+        places = {number: event for event, number in enumerate(events.sequence_numbers)}
+        rows = [places[number] for number in scored.sequence_numbers.tolist()]
+        indexes = scored.indexes.tolist()
+        return cls(
+            hub=events.hub,
+            partition=events.partition,
+            model=scored.model,
+            model_version=scored.model_version,
+            features=scored.features,
+            sensor_ids=scored.sensor_ids,
+            event_time_ns=scored.event_time_ns.tolist(),
+            enqueued_ns=[events.enqueued_ns[event] for event in rows],
+            X=scored.X.tolist(),
+            filled=scored.filled.tolist(),
+            score=scored.score.tolist(),
+            anomaly_score=None if scored.anomaly_score is None else scored.anomaly_score.tolist(),
+            is_anomaly=None if scored.is_anomaly is None else scored.is_anomaly.tolist(),
+            causes={
+                row: [(share.feature, share.share) for share in cause]
+                for row, cause in scored.causes.items()
+            },
+            sequence_numbers=scored.sequence_numbers.tolist(),
+            indexes=indexes,
+            raws=[
+                raw_reading(events.bodies[event], index)
+                for event, index in zip(rows, indexes, strict=True)
+            ],
+            partition_keys=[events.partition_keys[event] for event in rows],
+            device_ids=[events.device_ids[event] for event in rows],
+        )
+
+    def scored_batch(self) -> ScoredBatch:
+        """Return the batch as it was scored."""
+        shape = (len(self.sensor_ids), len(self.features))
+        return ScoredBatch(
+            model=self.model,
+            model_version=self.model_version,
+            features=self.features,
+            sensor_ids=self.sensor_ids,
+            event_time_ns=np.array(self.event_time_ns, np.int64),
+            X=np.array(self.X, np.float64).reshape(shape),
+            filled=np.array(self.filled, np.int64),
+            score=np.array(self.score, np.float64),
+            anomaly_score=None if self.anomaly_score is None else np.array(self.anomaly_score),
+            is_anomaly=None if self.is_anomaly is None else np.array(self.is_anomaly, np.bool_),
+            causes={
+                row: tuple(Share(feature, share) for feature, share in cause)
+                for row, cause in self.causes.items()
+            },
+            payloads=[next(documents(raw)).payload() for raw in self.raws],
+            partition=self.partition,
+            sequence_numbers=np.array(self.sequence_numbers, np.int64),
+            indexes=np.array(self.indexes, np.int64),
+        )
+
+    def rejected(self, refused: Sequence[Refused]) -> list[Rejected]:
+        """Turn away what a store refuses; each reading is an event of `events`."""
+        return [
+            Rejected(
+                event=one.row,
+                index=self.indexes[one.row],
+                raw=self.raws[one.row],
+                reason=REFUSED_BY_STORE,
+                message=one.message,
+            )
+            for one in refused
+        ]
+
+    def events(self) -> EventBatch:
+        """Return the readings as events of their own, for those that a store refuses."""
+        return EventBatch(
+            hub=self.hub,
+            partition=self.partition,
+            bodies=self.raws,
+            sequence_numbers=self.sequence_numbers,
+            enqueued_ns=self.enqueued_ns,
+            partition_keys=self.partition_keys,
+            device_ids=self.device_ids,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SpillDepth:
+    """How much waits to be written back."""
+
+    n_files: int
+    n_bytes: int
+    oldest: datetime | None
+
+
+class Spill:
+    """Scored batches that a store could not take.
+
+    Guarantee: a batch is whole in storage when `put` returns, and goes only when `remove` is
+    called after it was written back. Names sort by the time of scoring. What lies here is bounded
+    by `max_mb`, as far as processes know of each other; past it `put` raises `SpillFullError`,
+    and the caller keeps the batch, so that Event Hubs is the buffer again.
+
+    Parameters
+    ----------
+    container : Container
+    max_mb : float
+        In units of 1,000,000 bytes.
+    clock : callable
+        UTC.
+    """
+
+    def __init__(self, container: Container, max_mb: float, clock: Callable[[], datetime]) -> None:
+        self._container = container
+        self._max_bytes = max_mb * _MB
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._listed_at: datetime | None = None
+        self._n_bytes = 0
+        self._depth_at: datetime | None = None
+        self._depth = SpillDepth(0, 0, None)
+
+    def put(self, sink: str, events: EventBatch, scored: Sequence[ScoredBatch]) -> None:
+        """Keep batches for a sink; raises `SpillFullError` or `StorageUnavailableError`."""
+        for one in scored:
+            data = msgspec.msgpack.encode(SpilledBatch.of(events, one))
+            self._claim(len(data))
+            digest = hashlib.sha256(data).hexdigest()[:16]
+            moment = self._clock().astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")
+            self._container.put(f"{sink}/{moment}-{digest}.msgpack", data)
+
+    def _claim(self, n_bytes: int) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._listed_at is None or now - self._listed_at > _LISTED_FOR:
+                self._n_bytes = sum(entry.size for entry in self._container.list())
+                self._listed_at = now
+            if self._n_bytes + n_bytes > self._max_bytes:
+                raise SpillFullError(self._max_bytes / _MB)
+            self._n_bytes += n_bytes
+
+    def waiting(self, sink: str) -> Iterator[tuple[Entry, SpilledBatch]]:
+        """Read what waits for a sink, the oldest first."""
+        for entry in list(self._container.list(f"{sink}/")):
+            found = self._container.get(entry.path)
+            if not isinstance(found, NotRead):  # another process was faster
+                yield entry, msgspec.msgpack.decode(found.data, type=SpilledBatch)
+
+    def remove(self, entry: Entry) -> None:
+        """Let go of a batch that was written back."""
+        self._container.delete(entry.path)
+
+    def depth(self) -> SpillDepth:
+        """Tell how much waits; listed at most every 10 s, for anyone may ask."""
+        with self._lock:
+            now = self._clock()
+            if self._depth_at is None or now - self._depth_at > _LISTED_FOR:
+                entries = list(self._container.list())
+                oldest = min((entry.modified for entry in entries), default=None)
+                n_bytes = sum(entry.size for entry in entries)
+                self._depth = SpillDepth(len(entries), n_bytes, oldest)
+                self._depth_at = now
+            return self._depth

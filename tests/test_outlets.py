@@ -1,0 +1,186 @@
+"""One store: written, spilled or held back, whatever befalls it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from scoring.breaker import Breaker
+from scoring.errors import SinkThrottledError, SinkUnavailableError, SpillFullError
+from scoring.event_batch import EventBatch
+from scoring.events import Rejected
+from scoring.outlets import Outlet
+from scoring.scored import Refused, ScoredBatch
+from scoring.spill import Spill
+from scoring.storage import FolderStorage
+from tests.event_batches import body, event_batch
+from tests.scored_batches import scored_batch
+
+DOWN = SinkUnavailableError("store", "is down", "mend it")
+BUSY = SinkThrottledError("store", "asks for patience", "wait")
+
+
+class Store:
+    """A sink in memory that fails as it is told."""
+
+    name = "store"
+
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+        self.written: list[ScoredBatch] = []
+        self.refuses: Sequence[int] = ()
+        self.tries = 0
+
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Keep the batches, or fail."""
+        self.tries += 1
+        if self.fault is not None:
+            raise self.fault
+        self.written += batches
+        return [Refused(batch, row, "too old") for batch in batches for row in self.refuses]
+
+
+class Clock:
+    """Monotonic seconds that are moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def store() -> Store:
+    """Return an empty store."""
+    return Store()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock at 0."""
+    return Clock()
+
+
+def outlet(store: Store, clock: Clock, folder: Path, max_mb: float = 10) -> Outlet:
+    """Build an outlet with its spill in a folder."""
+    spill = Spill(FolderStorage(folder).container("spill"), max_mb, lambda: datetime.now(UTC))
+    return Outlet(store, Breaker(clock), spill)
+
+
+def work(n: int = 3, first: int = 0) -> tuple[EventBatch, list[ScoredBatch]]:
+    """Make a batch and its scores."""
+    events = event_batch([body(number) for number in range(first, first + n)], first=first)
+    return events, [scored_batch(n, first=first)]
+
+
+def turned_away(_: EventBatch, rejected: Sequence[Rejected]) -> None:
+    """Expect nothing."""
+    raise AssertionError(rejected)
+
+
+def test_a_store_that_is_up_is_written_to(store: Store, clock: Clock, tmp_path: Path) -> None:
+    """Nothing is spilled, and what it refuses is told."""
+    store.refuses = [1]
+    delivered = outlet(store, clock, tmp_path).deliver(*work())
+    assert (delivered.written, delivered.spilled, len(delivered.refused)) == (2, 0, 1)
+    assert not list((tmp_path).rglob("*.msgpack"))
+
+
+def test_an_outage_is_spilled_and_soon_not_even_tried(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Two batches find out; the third goes to the spill at once."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    for first in (0, 3, 6):
+        delivered = out.deliver(*work(first=first))
+        assert (delivered.written, delivered.spilled) == (0, 3)
+    assert store.tries == 2
+    clock.now += 5
+    store.fault = None
+    assert out.deliver(*work(first=9)).written == 3
+
+
+def test_what_waits_is_written_back_in_order_and_once(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """The oldest first; afterwards nothing is left."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    for first in (0, 3, 6):
+        out.deliver(*work(first=first))
+    assert out.drain(10, turned_away) == 0
+    store.fault = None
+    assert out.drain(10, turned_away) == 9
+    assert [batch.sequence_numbers[0] for batch in store.written] == [0, 3, 6]
+    assert out.drain(10, turned_away) == 0
+
+
+def test_draining_ends_after_its_time_and_goes_on_later(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """A long outage leaves more than one run can write."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    for first in (0, 3, 6):
+        out.deliver(*work(first=first))
+    store.fault = None
+    ticks = iter(range(100))
+    assert out.drain(2, turned_away, clock=lambda: float(next(ticks))) == 3
+    assert out.drain(10, turned_away) == 6
+
+
+def test_what_is_refused_while_draining_is_turned_away_before_it_goes(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """If that fails, the batch is still there."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    store.fault, store.refuses = None, [0]
+
+    def fails(_: EventBatch, __: Sequence[Rejected]) -> None:
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011  # any will do
+        out.drain(10, fails)
+    found: list[bytes] = []
+    assert out.drain(10, lambda _, rejected: found.extend(one.raw for one in rejected)) == 2
+    assert found == [body(0)]
+
+
+def test_a_store_that_asks_for_patience_is_waited_for(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Event Hubs is the buffer: the batch is kept, nothing is spilled, nothing opens."""
+    store.fault = BUSY
+    out = outlet(store, clock, tmp_path)
+    for _ in range(3):
+        with pytest.raises(SinkThrottledError):
+            out.deliver(*work())
+    assert (store.tries, out.breaker.state()) == (3, "ok")
+    assert not list(tmp_path.rglob("*.msgpack"))
+
+
+def test_with_the_spill_full_the_batch_is_kept(store: Store, clock: Clock, tmp_path: Path) -> None:
+    """Nothing is dropped to make room."""
+    store.fault = DOWN
+    with pytest.raises(SpillFullError):
+        outlet(store, clock, tmp_path, max_mb=0).deliver(*work())
+
+
+def test_a_bug_in_a_sink_does_not_leave_the_breaker_waiting(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """It counts as a failure, and the next try is not blocked by it."""
+    out = outlet(store, clock, tmp_path)
+    store.fault = TypeError("a bug")
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            out.deliver(*work())
+    clock.now += 5
+    store.fault = None
+    assert out.deliver(*work()).written == 3

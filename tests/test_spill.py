@@ -1,0 +1,151 @@
+"""Scored batches wait in storage while a store is down, and come back as they were."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from scoring.errors import SpillFullError
+from scoring.event_batch import EventBatch
+from scoring.pipeline import score_batch
+from scoring.scored import Refused, ScoredBatch
+from scoring.spill import Spill
+from scoring.storage import BlobStorage, Container, FolderStorage
+from tests.deployments import deployed
+from tests.event_batches import body, event_batch
+from tests.small_models import publish, small_model
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture(params=["folder", "azurite"])
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
+    """Return an empty container of each kind."""
+    if request.param == "folder":
+        yield FolderStorage(tmp_path / "stored").container("spill")
+        return
+    text = request.getfixturevalue("azurite").connection_string
+    storage = BlobStorage(connection_string=text)
+    yield storage.container(f"spill-{uuid4().hex}")
+    storage.service().close()
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> tuple[EventBatch, ScoredBatch]:
+    """Score a batch with an anomaly, an array and a body that is not plain ASCII."""
+    bodies = [
+        body(0, temperature=90.0),
+        b"[%b,%b]" % (body(1), body(2)),
+        body(3, sensor="Pümpe", note="…"),
+    ]
+    events = event_batch(bodies, first=40)
+    with deployed(tmp_path / "app") as deployment:
+        publish(deployment.models, small_model())
+        delivery = deployment.app.delivery
+        (scored,) = score_batch(events, delivery.cache.snapshot(), delivery.policy).scored
+    return events, scored
+
+
+def test_a_batch_comes_back_as_it_was(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """Every column, to the last bit."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    spill.put("influxdb", events, [scored])
+    ((_, spilled),) = spill.waiting("influxdb")
+    found = spilled.scored_batch()
+    for field in fields(ScoredBatch):
+        before, after = getattr(scored, field.name), getattr(found, field.name)
+        if isinstance(before, np.ndarray):
+            assert np.array_equal(before, after), field.name
+            assert before.dtype == after.dtype, field.name
+        else:
+            assert before == after, field.name
+    assert scored.causes
+
+
+def test_what_waits_is_read_in_the_order_of_scoring(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """Each sink has its own; what is removed is gone."""
+    events, scored = work
+    clock = Clock()
+    spill = Spill(container, 10, clock)
+    for number in range(12):
+        clock.now += timedelta(seconds=number)
+        spill.put("cosmos" if number == 3 else "influxdb", events, [scored])
+    waiting = list(spill.waiting("influxdb"))
+    paths = [entry.path for entry, _ in waiting]
+    assert len(paths) == 11
+    assert paths == sorted(paths)
+    spill.remove(waiting[0][0])
+    assert [entry.path for entry, _ in spill.waiting("influxdb")] == paths[1:]
+    assert len(list(spill.waiting("cosmos"))) == 1
+
+
+def fill(spill: Spill, clock: Clock, events: EventBatch, scored: ScoredBatch) -> None:
+    """Spill more than fits."""
+    for _ in range(100):
+        clock.now += timedelta(milliseconds=1)
+        spill.put("influxdb", events, [scored])
+
+
+def test_past_its_bound_the_caller_keeps_the_batch(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """Also where another process filled it; once there is room it takes again."""
+    events, scored = work
+    clock = Clock()
+    first, second = Spill(container, 0.005, clock), Spill(container, 0.005, clock)
+    with pytest.raises(SpillFullError, match="SPILL_MAX_MB"):
+        fill(first, clock, events, scored)
+    kept = list(first.waiting("influxdb"))
+    assert 0 < sum(entry.size for entry, _ in kept) <= 5_000
+    with pytest.raises(SpillFullError):
+        second.put("influxdb", events, [scored])
+    for entry, _ in kept:
+        first.remove(entry)
+    clock.now += timedelta(seconds=11)
+    second.put("influxdb", events, [scored])
+
+
+def test_what_a_store_refuses_later_is_told_by_its_own_place(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """Sequence number, index and bytes as they arrived."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    spill.put("influxdb", events, [scored])
+    ((_, spilled),) = spill.waiting("influxdb")
+    (one,) = spilled.rejected([Refused(spilled.scored_batch(), 2, "too old")])
+    assert spilled.events().sequence_numbers[one.event] == 41
+    assert (one.index, one.raw, one.reason) == (1, body(2), "refused_by_store")
+
+
+def test_depth_tells_how_much_waits_and_since_when(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """Listed at most every ten seconds."""
+    clock = Clock()
+    spill = Spill(container, 10, clock)
+    assert spill.depth().n_files == 0
+    spill.put("influxdb", work[0], [work[1]])
+    assert spill.depth().n_files == 0
+    clock.now += timedelta(seconds=11)
+    depth = spill.depth()
+    assert (depth.n_files, depth.n_bytes > 500) == (1, True)
+    assert depth.oldest is not None
