@@ -15,7 +15,7 @@ override LABEL := $(value LABEL)
 export DATA FEATURES TIME SENSOR LABEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench start clean
+.PHONY: help run test soak check bench start clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ run: .venv/local  ## score a simulated fleet, or DATA=file.csv; RUN_SECONDS, FEA
 
 test: .venv/bench  ## pass every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+soak: .venv/dev  ## the long proof: 200,000 readings through kills and outages, all accounted for
+	SOAK=1 $(BIN)/python -m pytest tests/test_conservation.py
 
 check: .venv/dev  ## format, lint, types, import contracts, spelling
 	$(BIN)/ruff format --check .
