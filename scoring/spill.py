@@ -1,10 +1,11 @@
 """Keeps scored batches in storage while a store is down, and writes them back in order."""
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from scoring.scored import REFUSED_BY_STORE, Refused, ScoredBatch
 from scoring.storage import Container, Entry, NotRead
 
 CONTAINER = "spill"
+_log = logging.getLogger(__name__)
 _MB = 1_000_000
 # How long a listing counts: what this process spills itself is added to it at once.
 _LISTED_FOR = timedelta(seconds=10)
@@ -143,9 +145,10 @@ class Spill:
     """Scored batches that a store could not take.
 
     Guarantee: a batch is whole in storage when `put` returns, and goes only when `remove` is
-    called after it was written back. Names sort by the time of scoring. What lies here is bounded
-    by `max_mb`, as far as processes know of each other; past it `put` raises `SpillFullError`,
-    and the caller keeps the batch, so that Event Hubs is the buffer again.
+    called after it was written back. Its name follows from where it comes from, so a batch that
+    comes again takes its own place; names sort by the time at which the hub took the events.
+    What lies here is bounded by `max_mb`, as far as processes know of each other; past it `put`
+    raises `SpillFullError`, and the caller keeps the batch, so that Event Hubs is the buffer again.
 
     Parameters
     ----------
@@ -171,9 +174,7 @@ class Spill:
         for one in scored:
             data = msgspec.msgpack.encode(SpilledBatch.of(events, one))
             self._claim(len(data))
-            digest = hashlib.sha256(data).hexdigest()[:16]
-            moment = self._clock().astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")
-            self._container.put(f"{sink}/{moment}-{digest}.msgpack", data)
+            self._container.put(f"{sink}/{_name(events, one)}", data)
 
     def _claim(self, n_bytes: int) -> None:
         with self._lock:
@@ -189,8 +190,14 @@ class Spill:
         """Read what waits for a sink, the oldest first."""
         for entry in list(self._container.list(f"{sink}/")):
             found = self._container.get(entry.path)
-            if not isinstance(found, NotRead):  # another process was faster
-                yield entry, msgspec.msgpack.decode(found.data, type=SpilledBatch)
+            if isinstance(found, NotRead):  # another process was faster
+                continue
+            try:
+                spilled = msgspec.msgpack.decode(found.data, type=SpilledBatch)
+            except msgspec.MsgspecError as error:  # it stays; what is behind it goes on
+                _log.error("spilled batch %s cannot be read and is left: %s", entry.path, error)
+                continue
+            yield entry, spilled
 
     def remove(self, entry: Entry) -> None:
         """Let go of a batch that was written back."""
@@ -207,3 +214,11 @@ class Spill:
                 self._depth = SpillDepth(len(entries), n_bytes, oldest)
                 self._depth_at = now
             return self._depth
+
+
+def _name(events: EventBatch, scored: ScoredBatch) -> str:
+    """Name a batch after its events and its model, the same however often it comes."""
+    first, last = int(scored.sequence_numbers[0]), int(scored.sequence_numbers[-1])
+    place = (events.hub, events.partition, first, last, len(scored), scored.model)
+    digest = hashlib.sha256(msgspec.json.encode(place)).hexdigest()[:16]
+    return f"{max(events.enqueued_ns[0], 0):020d}-{first:020d}-{digest}.msgpack"

@@ -1,7 +1,7 @@
 """Scored batches wait in storage while a store is down, and come back as they were."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -59,6 +59,16 @@ def work(tmp_path: Path) -> tuple[EventBatch, ScoredBatch]:
     return events, scored
 
 
+def numbered(
+    events: EventBatch, scored: ScoredBatch, number: int
+) -> tuple[EventBatch, list[ScoredBatch]]:
+    """Let the work come from later in its partition."""
+    later = [one + 100 * number for one in events.sequence_numbers]
+    enqueued = [one + 10**9 * number for one in events.enqueued_ns]
+    moved = replace(scored, sequence_numbers=scored.sequence_numbers + 100 * number)
+    return replace(events, sequence_numbers=later, enqueued_ns=enqueued), [moved]
+
+
 def test_a_batch_comes_back_as_it_was(
     container: Container, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
@@ -78,7 +88,7 @@ def test_a_batch_comes_back_as_it_was(
     assert scored.causes
 
 
-def test_what_waits_is_read_in_the_order_of_scoring(
+def test_what_waits_is_read_in_the_order_of_arrival(
     container: Container, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """Each sink has its own; what is removed is gone."""
@@ -86,8 +96,7 @@ def test_what_waits_is_read_in_the_order_of_scoring(
     clock = Clock()
     spill = Spill(container, 10, clock)
     for number in range(12):
-        clock.now += timedelta(seconds=number)
-        spill.put("cosmos" if number == 3 else "influxdb", events, [scored])
+        spill.put("cosmos" if number == 3 else "influxdb", *numbered(events, scored, number))
     waiting = list(spill.waiting("influxdb"))
     paths = [entry.path for entry, _ in waiting]
     assert len(paths) == 11
@@ -97,11 +106,10 @@ def test_what_waits_is_read_in_the_order_of_scoring(
     assert len(list(spill.waiting("cosmos"))) == 1
 
 
-def fill(spill: Spill, clock: Clock, events: EventBatch, scored: ScoredBatch) -> None:
+def fill(spill: Spill, events: EventBatch, scored: ScoredBatch) -> None:
     """Spill more than fits."""
-    for _ in range(100):
-        clock.now += timedelta(milliseconds=1)
-        spill.put("influxdb", events, [scored])
+    for number in range(100):
+        spill.put("influxdb", *numbered(events, scored, number))
 
 
 def test_past_its_bound_the_caller_keeps_the_batch(
@@ -112,7 +120,7 @@ def test_past_its_bound_the_caller_keeps_the_batch(
     clock = Clock()
     first, second = Spill(container, 0.005, clock), Spill(container, 0.005, clock)
     with pytest.raises(SpillFullError, match="SPILL_MAX_MB"):
-        fill(first, clock, events, scored)
+        fill(first, events, scored)
     kept = list(first.waiting("influxdb"))
     assert 0 < sum(entry.size for entry, _ in kept) <= 5_000
     with pytest.raises(SpillFullError):
@@ -149,3 +157,26 @@ def test_depth_tells_how_much_waits_and_since_when(
     depth = spill.depth()
     assert (depth.n_files, depth.n_bytes > 500) == (1, True)
     assert depth.oldest is not None
+
+
+def test_a_batch_that_comes_again_waits_once(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """While another store asks for patience, a batch comes again and again."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    for _ in range(3):
+        spill.put("influxdb", events, [scored])
+    assert len(list(spill.waiting("influxdb"))) == 1
+
+
+def test_a_damaged_batch_does_not_hold_up_those_behind_it(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """It is told and left for a person to look at."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    container.put("influxdb/00000000000000000000-0-damaged.msgpack", b"\xc1")
+    spill.put("influxdb", events, [scored])
+    assert len(list(spill.waiting("influxdb"))) == 1
+    assert len(list(container.list("influxdb/"))) == 2
