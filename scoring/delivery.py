@@ -148,6 +148,8 @@ class Delivery:
 def _as_rejected(batch: EventBatch, delivered: Iterable[Delivered]) -> list[Rejected]:
     """Turn away readings that a store will never take; they are scored all the same."""
     refused = [one for delivery in delivered for one in delivery.refused]
+    if not refused:  # as nearly always: no map of the whole batch for it
+        return []
     events = {number: event for event, number in enumerate(batch.sequence_numbers)}
     found = []
     for one in refused:
