@@ -22,7 +22,7 @@ from scoring.event_time import EPOCH
 from scoring.events import Rejected
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.routing import Routes
-from scoring.scored import Sink, scored_documents
+from scoring.scored import REFUSED_BY_STORE, Refused, Sink, scored_documents
 from scoring.spill import Spill, SpillDepth
 from scoring.status import ModelStatus, StatusBoard, StatusRecord, model_statuses
 
@@ -99,7 +99,8 @@ class HttpApi:
         outcome = score_batch(batch, self.cache.snapshot(), policy)
         if store:
             for sink in self.sinks if outcome.scored else ():
-                sink.write(outcome.scored)
+                refused = sink.write(outcome.scored)
+                outcome.rejected.extend(map(_refused, refused))
         return Response(200 if outcome.scored else 422, _score_document(outcome))
 
     def _as_batch(self, body: bytes) -> EventBatch:
@@ -150,6 +151,12 @@ def _only(policy: Policy, model: str) -> Policy:
     return Policy(
         policy.keys, Routes((), model), policy.missing_features, policy.attribution_max_readings
     )
+
+
+def _refused(one: Refused) -> Rejected:
+    """Tell the caller of a reading that is scored, and that a store takes never."""
+    index = int(one.batch.indexes[one.row])
+    return Rejected(0, index, b"", REFUSED_BY_STORE, one.message)
 
 
 def _score_document(outcome: Outcome) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Tests of scoring.http_api: requests in, documents out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from scoring import http_api
 from scoring.errors import SettingsError, SinkUnavailableError, StorageUnavailableError
 from scoring.http_api import HttpApi, Response, failure_response, settings_response
+from scoring.scored import Refused, ScoredBatch
 from tests.deployments import Deployment, deployed
 from tests.event_batches import body, reading
 from tests.small_models import publish, small_model
@@ -156,6 +157,22 @@ def test_a_store_that_is_down_is_said(api: HttpApi) -> None:
     response = replace(api, sinks=(Down(),)).score(body(1), {"store": "true"})
     assert (response.status, error_of(response)["code"]) == (503, "not_stored")
     assert b"secret-host" not in response.body()
+
+
+def test_a_reading_that_a_store_refuses_is_said(api: HttpApi) -> None:
+    """It is scored, and the caller learns by its place that it is not stored."""
+
+    class Choosy:
+        name = "choosy"
+
+        def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+            return [Refused(batches[0], 1, "too old")]
+
+    request = b"[%b,%b]" % (body(1), body(2))
+    response = replace(api, sinks=(Choosy(),)).score(request, {"store": "true"})
+    assert (response.status, len(response.document["scored"])) == (200, 2)
+    (one,) = response.document["rejected"]
+    assert (one["index"], one["reason"], one["message"]) == (1, "refused_by_store", "too old")
 
 
 def test_a_request_before_the_first_model_is_unavailable(empty: Deployment) -> None:
