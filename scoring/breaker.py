@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-State = Literal["ok", "open", "trying"]
+State = Literal["ok", "open", "busy", "trying"]
 # One failed batch may be a hiccup, and has cost its bounded retries already; two in a row are not.
 _FAILURES_TO_OPEN = 2
 # Long enough that partitions lose little time on trying, short enough to notice a recovery.
@@ -30,6 +30,8 @@ class Breaker:
         self._failures = 0
         self._closed_until_tried = float("-inf")
         self._is_trying = False
+        self._is_busy = False
+        self._remedy = ""
 
     def may_try(self) -> bool:
         """Tell whether to write now; whoever is told so reports back with what became of it."""
@@ -43,15 +45,24 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Close it."""
+        self._close(is_busy=False, remedy="")
+
+    def throttled(self, remedy: str) -> None:
+        """Close it: the store is there, though it asks for patience."""
+        self._close(is_busy=True, remedy=remedy)
+
+    def _close(self, *, is_busy: bool, remedy: str) -> None:
         with self._lock:
             self._failures = 0
             self._is_trying = False
+            self._is_busy, self._remedy = is_busy, remedy
 
-    def failed(self) -> None:
+    def failed(self, remedy: str = "") -> None:
         """Count a failure, and open it where that is one too many."""
         with self._lock:
             self._failures += 1
             self._is_trying = False
+            self._is_busy, self._remedy = False, remedy
             doublings = min(max(self._failures - _FAILURES_TO_OPEN, 0), 10)
             pause = min(_FIRST_PAUSE_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS)
             self._closed_until_tried = self._clock() + pause
@@ -60,5 +71,10 @@ class Breaker:
         """Tell how it stands, for health."""
         with self._lock:
             if self._failures == 0:
-                return "ok"
+                return "busy" if self._is_busy else "ok"
             return "trying" if self._is_trying or self._failures < _FAILURES_TO_OPEN else "open"
+
+    def remedy(self) -> str:
+        """Tell what to look at, for health; empty while nothing is wrong."""
+        with self._lock:
+            return self._remedy

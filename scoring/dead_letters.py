@@ -13,6 +13,7 @@ from typing import overload
 
 import msgspec
 
+from scoring.clocks import has_passed
 from scoring.errors import ReadingRejectedError, ScoringError
 from scoring.event_batch import EventBatch
 from scoring.event_time import event_time_ns, iso_time
@@ -140,8 +141,8 @@ class DeadLetters:
     Guarantee: a file is whole or absent. Its name follows from what was rejected, so writing the
     same rejections again changes nothing, and other rejections never take its place. A batch
     delivered again in other bounds may repeat a reading in a second file: readers tell by its
-    identity. `write` raises
-    `StorageUnavailableError` where nothing could be kept, and the caller then keeps the batch.
+    identity. `write` raises `StorageUnavailableError` where nothing could be kept, and the caller
+    then keeps the batch.
     """
 
     def __init__(self, container: Container) -> None:
@@ -156,11 +157,10 @@ class DeadLetters:
         self._put([dead_letter(batch, one, now) for one in rejected])
 
     def _put(self, letters: Sequence[DeadLetter]) -> str:
-        encode = msgspec.json.encode
         path = _path(letters)
         # where the name is taken, the same rejections are kept already
         with contextlib.suppress(ConditionNotMetError):
-            data = b"".join(encode(letter) + b"\n" for letter in letters)
+            data = b"".join(msgspec.json.encode(letter) + b"\n" for letter in letters)
             self._container.put(path, data, only_if_absent=True)
         return path
 
@@ -218,7 +218,7 @@ class DeadLetters:
     def summary(self, now: datetime) -> DeadLetterDepth:
         """Tell how much is kept, from a bounded listing at most 15 s old."""
         with self._lock:
-            if self._summary is None or now - self._summary[0] >= _SUMMARY_EVERY:
+            if self._summary is None or has_passed(_SUMMARY_EVERY, self._summary[0], now):
                 self._summary = (now, self._listed())
             return self._summary[1]
 

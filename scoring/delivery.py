@@ -124,7 +124,8 @@ class Delivery:
             ),
             collided=sum(map(self.collisions.count, outcome.scored)),
             stores={name: one.counts() for name, one in delivered.items()},
-            lag_ms=[(now_ns - enqueued) / 1e6 for enqueued in batch.enqueued_ns],
+            # a clock that is behind the hub's must not make the lag negative
+            lag_ms=[max(now_ns - enqueued, 0) / 1e6 for enqueued in batch.enqueued_ns],
         )
 
     def _account(self, counts: BatchCounts, batch: EventBatch, started: float) -> None:
@@ -142,6 +143,7 @@ class Delivery:
             self.ledger,
             model_statuses(snapshot, self.cache.now()),
             {outlet.sink.name: outlet.breaker.state() for outlet in self.outlets},
+            {outlet.sink.name: outlet.breaker.remedy() for outlet in self.outlets},
         )
 
 

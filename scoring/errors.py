@@ -27,10 +27,20 @@ class ReadingRejectedError(ScoringError):
 
 
 class SinkUnavailableError(ScoringError):
-    """A store took nothing; it may heal, so the same write is tried again."""
+    """A store took nothing; it may heal, so the same write is tried again.
+
+    Parameters
+    ----------
+    sink : str
+    found : str
+        What happened; for the log.
+    remedy : str
+        What to look at. Never an address or a value, because health shows it to anyone.
+    """
 
     def __init__(self, sink: str, found: str, remedy: str) -> None:
         self.sink = sink
+        self.remedy = remedy
         super().__init__(f"sink {sink}: {found}; {remedy}")
 
 

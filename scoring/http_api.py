@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scoring.cache import ModelCache
+from scoring.clocks import age_s
 from scoring.dead_letters import DeadLetterDepth, DeadLetters
 from scoring.errors import (
     ModelUnavailableError,
@@ -24,7 +25,7 @@ from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.routing import Routes
 from scoring.scored import REFUSED_BY_STORE, Refused, Sink, scored_documents
 from scoring.spill import Spill, SpillDepth
-from scoring.status import ModelStatus, StatusBoard, StatusRecord, model_statuses
+from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)
 # Far above any ad hoc question; what is larger belongs on the event hub.
@@ -112,7 +113,7 @@ class HttpApi:
         snapshot = self.cache.refresh(at_most_every=_HEALTH_REFRESH_SECONDS)
         own, now = model_statuses(snapshot, self.cache.now()), self.clock()
         storage = "ok"
-        records: list[StatusRecord] = []
+        records: list[SeenRecord] = []
         depth, letters = SpillDepth(0, 0, None), None
         try:
             records += self.status.fresh_records()
@@ -185,7 +186,7 @@ def _health(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _model_part(
-    own: ModelStatus, records: Sequence[StatusRecord], name: str, now: datetime
+    own: ModelStatus, records: Sequence[SeenRecord], name: str, now: datetime
 ) -> dict[str, Any]:
     """Join what this process finds in storage with what the scorers use."""
     in_use = sorted({r.models[name].version or "" for r in records if name in r.models} - {""})
@@ -215,7 +216,7 @@ def _model_part(
     return part
 
 
-def _scoring_part(records: Sequence[StatusRecord], now: datetime) -> dict[str, Any]:
+def _scoring_part(records: Sequence[SeenRecord], now: datetime) -> dict[str, Any]:
     if not records:
         return {"state": "idle", "processes": 0}
     counts = {
@@ -228,23 +229,29 @@ def _scoring_part(records: Sequence[StatusRecord], now: datetime) -> dict[str, A
             rejected[reason] = rejected.get(reason, 0) + n
     holding = sum(record.is_holding for record in records)
     last = max(record.last_batch_time for record in records)
+    clock_off_s = max((record.clock_off_s for record in records), key=abs)
+    is_off = abs(clock_off_s) > FRESH_FOR.total_seconds()
     return {
-        "state": "degraded" if counts["unaccounted"] or holding else "ok",
+        "state": "degraded" if counts["unaccounted"] or holding or is_off else "ok",
         "processes": len(records),
         "holding": holding,
-        "last_batch_age_s": round((now - last).total_seconds(), 1),
+        "last_batch_age_s": age_s(last, now),
         "lag_p50_ms": max(record.lag_p50_ms for record in records),
         "lag_max_ms": max(record.lag_max_ms for record in records),
+        "clock_off_s": clock_off_s,
         "counts": counts,
         "rejected": rejected,
     }
 
 
-def _sink_part(name: str, records: Sequence[StatusRecord]) -> dict[str, Any]:
+def _sink_part(name: str, records: Sequence[SeenRecord]) -> dict[str, Any]:
     """Join what the scorers report: the worst breaker, and what became of the readings."""
     breakers = {record.sinks.get(name, "ok") for record in records}
     part: dict[str, Any] = {"state": "ok" if breakers <= {"ok"} else "degraded"}
-    part["breaker"] = next((state for state in ("open", "trying") if state in breakers), "ok")
+    part["breaker"] = next((one for one in ("open", "busy", "trying") if one in breakers), "ok")
+    remedy = next((r.remedies[name] for r in records if name in r.remedies), None)
+    if remedy:
+        part["remedy"] = remedy
     for what in ("written", "spilled", "refused"):
         part[what] = sum(record.stores.get(f"{name}:{what}", 0) for record in records)
     return part
@@ -258,7 +265,7 @@ def _spill_part(depth: SpillDepth, now: datetime) -> dict[str, Any]:
         "megabytes": round(depth.n_bytes / 1e6, 1),
     }
     if depth.oldest is not None:
-        part["oldest_age_s"] = round((now - depth.oldest).total_seconds(), 1)
+        part["oldest_age_s"] = age_s(depth.oldest, now)
     return part
 
 
@@ -268,5 +275,5 @@ def _dead_letters_part(depth: DeadLetterDepth | None, now: datetime) -> dict[str
         return {"state": "ok"}
     part: dict[str, Any] = {"state": "ok", "files": depth.n_files, "is_complete": depth.is_complete}
     if depth.oldest is not None:
-        part["oldest_age_s"] = round((now - depth.oldest).total_seconds(), 1)
+        part["oldest_age_s"] = age_s(depth.oldest, now)
     return part

@@ -64,11 +64,11 @@ class Outlet:
             return self._spilled(events, scored)
         try:
             refused = self.sink.write(scored)
-        except SinkThrottledError:
-            self.breaker.succeeded()  # it is there
+        except SinkThrottledError as error:
+            self.breaker.throttled(error.remedy)
             raise
         except SinkUnavailableError as error:
-            self.breaker.failed()
+            self.breaker.failed(error.remedy)
             _log.warning("%s; the batch is spilled", error)
             return self._spilled(events, scored)
         except BaseException:

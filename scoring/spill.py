@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from scoring.attribution import Share
+from scoring.clocks import has_passed
 from scoring.errors import SpillFullError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
@@ -179,7 +180,7 @@ class Spill:
     def _claim(self, n_bytes: int) -> None:
         with self._lock:
             now = self._clock()
-            if self._listed_at is None or now - self._listed_at > _LISTED_FOR:
+            if has_passed(_LISTED_FOR, self._listed_at, now):
                 self._n_bytes = sum(entry.size for entry in self._container.list())
                 self._listed_at = now
             if self._n_bytes + n_bytes > self._max_bytes:
@@ -207,7 +208,7 @@ class Spill:
         """Tell how much waits; listed at most every 10 s, for anyone may ask."""
         with self._lock:
             now = self._clock()
-            if self._depth_at is None or now - self._depth_at > _LISTED_FOR:
+            if has_passed(_LISTED_FOR, self._depth_at, now):
                 entries = list(self._container.list())
                 oldest = min((entry.modified for entry in entries), default=None)
                 n_bytes = sum(entry.size for entry in entries)

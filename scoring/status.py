@@ -2,15 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from scoring.cache import Snapshot
+from scoring.clocks import has_passed
 from scoring.errors import StorageUnavailableError
 from scoring.ledger import Ledger
-from scoring.storage import Container, Stored
+from scoring.storage import Container, Entry, Stored
 
 CONTAINER = "status"
 _log = logging.getLogger(__name__)
@@ -50,6 +52,16 @@ class StatusRecord(msgspec.Struct, frozen=True, kw_only=True):
     lag_max_ms: float
     is_holding: bool = False
     stores: dict[str, int] = {}
+    remedies: dict[str, str] = {}
+
+
+class SeenRecord(StatusRecord, frozen=True, kw_only=True):
+    """A record as a reader finds it; `clock_off_s`: how far its clock is ahead of storage's.
+
+    Where that is more than two minutes, its times are put on storage's clock.
+    """
+
+    clock_off_s: float = 0.0
 
 
 def model_statuses(snapshot: Snapshot, monotonic: float) -> dict[str, ModelStatus]:
@@ -72,25 +84,47 @@ class StatusBoard:
     """Writes this process's record and reads those of all.
 
     A record that cannot be written costs no batch: one that ends 15 s later tries again, and
-    readers see the process as silent after two minutes.
+    readers see the process as silent after two minutes. Clocks may be wrong: one that is set back
+    stops no record, and a record that is seen to change is fresh whatever the clocks say.
+
+    Parameters
+    ----------
+    container : Container
+    instance : str
+        The name of this process's record.
+    clock : callable
+        UTC.
+    monotonic : callable
+        Seconds.
     """
 
-    def __init__(self, container: Container, instance: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        container: Container,
+        instance: str,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._container = container
         self._instance = instance
         self._clock = clock
+        self._changes = _Changes(monotonic)
         self._lock = threading.Lock()
         self._written: datetime | None = None
         self._read: datetime | None = None
-        self._records: tuple[StatusRecord, ...] = ()
+        self._records: tuple[SeenRecord, ...] = ()
 
     def batch_ended(
-        self, ledger: Ledger, models: dict[str, ModelStatus], sinks: dict[str, str]
+        self,
+        ledger: Ledger,
+        models: dict[str, ModelStatus],
+        sinks: dict[str, str],
+        remedies: Mapping[str, str] | None = None,
     ) -> None:
         """Write the record, at most every 15 s."""
         now = self._clock()
         with self._lock:
-            if self._written is not None and now - self._written < _WRITE_EVERY:
+            if not has_passed(_WRITE_EVERY, self._written, now):
                 return
             self._written = now
         p50, most = ledger.lag_ms()
@@ -106,6 +140,7 @@ class StatusBoard:
             lag_max_ms=round(most, 1),
             is_holding=ledger.is_holding(),
             stores=ledger.stores(),
+            remedies={name: text for name, text in (remedies or {}).items() if text},
         )
         try:
             self._container.put(f"{self._instance}.json", msgspec.json.encode(record))
@@ -119,29 +154,66 @@ class StatusBoard:
             if now - entry.modified.astimezone(UTC) > _SWEPT_AFTER:
                 self._container.delete(entry.path)
 
-    def fresh_records(self) -> tuple[StatusRecord, ...]:
+    def fresh_records(self) -> tuple[SeenRecord, ...]:
         """Read the records younger than two minutes; at most once a second, for anyone may ask."""
         now = self._clock()
         with self._lock:
-            if self._read is None or now - self._read >= _READ_EVERY:
+            if has_passed(_READ_EVERY, self._read, now):
                 self._records = tuple(self._read_records(now))
                 self._read = now
             return self._records
 
-    def _read_records(self, now: datetime) -> Iterator[StatusRecord]:
-        for entry in self._container.list():
-            if now - entry.modified.astimezone(UTC) > _NOT_READ_AFTER:
+    def _read_records(self, now: datetime) -> Iterator[SeenRecord]:
+        entries = list(self._container.list())
+        changing = self._changes.look(entries)
+        for entry in entries:
+            is_changing, modified = entry.path in changing, entry.modified.astimezone(UTC)
+            if not is_changing and abs(now - modified) > _NOT_READ_AFTER:
                 continue
             found = self._container.get(entry.path)
             record = _decode(found.data, entry.path) if isinstance(found, Stored) else None
-            if record is not None and now - record.written_time <= FRESH_FOR:
-                yield record
+            if record is None:
+                continue
+            seen = _on_storage_clock(record, modified)
+            if is_changing or abs(now - seen.written_time) <= FRESH_FOR:
+                yield seen
 
 
-def _decode(data: bytes, path: str) -> StatusRecord | None:
+class _Changes:
+    """Remembers when each record was seen to change, by a clock that cannot be set."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[str, tuple[datetime, float]] = {}
+
+    def look(self, entries: Sequence[Entry]) -> set[str]:
+        """Return the paths of those that changed within two minutes under this reader's eyes."""
+        now, before = self._monotonic(), self._seen
+        self._seen = {}
+        for entry in entries:
+            modified, changed_at = before.get(entry.path, (entry.modified, float("-inf")))
+            changed_at = changed_at if modified == entry.modified else now
+            self._seen[entry.path] = entry.modified, changed_at
+        limit = now - FRESH_FOR.total_seconds()
+        return {path for path, (_, changed_at) in self._seen.items() if changed_at >= limit}
+
+
+def _on_storage_clock(record: SeenRecord, modified: datetime) -> SeenRecord:
+    """Tell how far the clock of a record's process is off, and undo it where that is much."""
+    off = record.written_time - modified
+    undone = off if abs(off) > FRESH_FOR else timedelta(0)
+    return msgspec.structs.replace(
+        record,
+        written_time=record.written_time - undone,
+        last_batch_time=record.last_batch_time - undone,
+        clock_off_s=round(off.total_seconds(), 1),
+    )
+
+
+def _decode(data: bytes, path: str) -> SeenRecord | None:
     """Decode a record; None for one of another release, as there are during a deployment."""
     try:
-        return msgspec.json.decode(data, type=StatusRecord)
+        return msgspec.json.decode(data, type=SeenRecord)
     except msgspec.MsgspecError as error:
         _log.warning("status record %s is left out: %s", path, error)
         return None

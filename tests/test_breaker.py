@@ -66,3 +66,24 @@ def test_pauses_double_up_to_a_minute() -> None:
         pauses.append(clock.now - start)
         breaker.failed()
     assert pauses == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0]
+
+
+def test_it_tells_what_to_look_at_while_something_is_wrong() -> None:
+    """Of the last failure; a success forgets it."""
+    breaker = Breaker(Clock())
+    breaker.failed("check A")
+    breaker.failed("check B")
+    assert breaker.remedy() == "check B"
+    breaker.throttled("give it more room")
+    assert (breaker.state(), breaker.remedy()) == ("busy", "give it more room")
+    breaker.succeeded()
+    assert (breaker.state(), breaker.remedy()) == ("ok", "")
+
+
+def test_a_store_that_is_busy_may_be_tried() -> None:
+    """It is there: failures before are forgotten."""
+    breaker = opened(Clock())
+    breaker.throttled("wait")
+    assert breaker.may_try()
+    breaker.failed()
+    assert breaker.state() == "trying"

@@ -161,7 +161,7 @@ def test_a_store_that_asks_for_patience_is_waited_for(
     for _ in range(3):
         with pytest.raises(SinkThrottledError):
             out.deliver(*work())
-    assert (store.tries, out.breaker.state()) == (3, "ok")
+    assert (store.tries, out.breaker.state(), out.breaker.remedy()) == (3, "busy", "wait")
     assert not list(tmp_path.rglob("*.msgpack"))
 
 
