@@ -118,7 +118,9 @@ class Request:
 class FaultyProxy:
     """Stands in front of a server: `respond` gives an answer of its own, or None to pass on."""
 
-    def __init__(self, server: CosmosServer, respond: Callable[[Request], Answer | None]) -> None:
+    def __init__(
+        self, server: CosmosServer, respond: Callable[[Request], Answer | None], port: int = 0
+    ) -> None:
         self.requests: list[Request] = []
         proxy = self
 
@@ -130,7 +132,7 @@ class FaultyProxy:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, self.path, headers, body)
                 proxy.requests.append(request)
-                answer = respond(request) or _passed_on(server.port, request)
+                answer = respond(request) or passed_on(server.port, request)
                 with suppress(ConnectionError):  # a client that gave up
                     _send(self, answer)
 
@@ -139,7 +141,7 @@ class FaultyProxy:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -161,7 +163,8 @@ class FaultyProxy:
             self._server.server_close()
 
 
-def _passed_on(port: int, request: Request) -> Answer:
+def passed_on(port: int, request: Request) -> Answer:
+    """Ask the server itself."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(request.method, request.path, request.body, request.headers)

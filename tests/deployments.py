@@ -15,6 +15,7 @@ from scoring.dead_letters import CONTAINER, DeadLetter, DeadLetters
 from scoring.outlets import Outlet
 from scoring.scored import Sink
 from scoring.settings import load_settings
+from scoring.sinks.cosmos import CosmosSink
 from scoring.sinks.sqlite import SqliteSink
 from scoring.storage import Container, open_storage
 
@@ -67,7 +68,7 @@ def deployed(data_dir: Path, **environ: str) -> Iterator[Deployment]:
         yield Deployment(app, data_dir)
     finally:
         for sink in app.http.sinks:
-            if isinstance(sink, SqliteSink):
+            if isinstance(sink, SqliteSink | CosmosSink):
                 sink.close()
 
 

@@ -40,9 +40,9 @@ class Request:
 
 
 class InfluxDouble:
-    """Answers writes as it is told: `respond` gets each request."""
+    """Answers writes as it is told: `respond` gets each request. On a free port unless told."""
 
-    def __init__(self, respond: Callable[[Request], Answer]) -> None:
+    def __init__(self, respond: Callable[[Request], Answer], port: int = 0) -> None:
         self.requests: list[Request] = []
         double = self
 
@@ -58,7 +58,7 @@ class InfluxDouble:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
