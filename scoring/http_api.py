@@ -119,6 +119,7 @@ class HttpApi:
             records += self.status.fresh_records()
             depth = self.spill.depth()
             letters = self.dead_letters.summary(self.clock())
+            storage = "ok" if self.status.can_write() else "unwritable"
         except StorageUnavailableError as error:
             _log.warning("%s", error)
             storage = "unreachable"

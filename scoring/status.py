@@ -113,6 +113,7 @@ class StatusBoard:
         self._written: datetime | None = None
         self._read: datetime | None = None
         self._records: tuple[SeenRecord, ...] = ()
+        self._unwritten: StatusRecord | None = None
 
     def batch_ended(
         self,
@@ -144,7 +145,9 @@ class StatusBoard:
         )
         try:
             self._container.put(f"{self._instance}.json", msgspec.json.encode(record))
+            self._unwritten = None
         except StorageUnavailableError as error:
+            self._unwritten = record
             _log.warning("status record not written: %s", error)
 
     def sweep(self) -> None:
@@ -159,9 +162,16 @@ class StatusBoard:
         now = self._clock()
         with self._lock:
             if has_passed(_READ_EVERY, self._read, now):
-                self._records = tuple(self._read_records(now))
+                found = {record.instance: record for record in self._read_records(now)}
+                if self._unwritten is not None:  # nobody but this process can tell
+                    found[self._instance] = _seen(self._unwritten)
+                self._records = tuple(found.values())
                 self._read = now
             return self._records
+
+    def can_write(self) -> bool:
+        """Tell whether this process's last record could be written."""
+        return self._unwritten is None
 
     def _read_records(self, now: datetime) -> Iterator[SeenRecord]:
         entries = list(self._container.list())
@@ -196,6 +206,10 @@ class _Changes:
             self._seen[entry.path] = entry.modified, changed_at
         limit = now - FRESH_FOR.total_seconds()
         return {path for path, (_, changed_at) in self._seen.items() if changed_at >= limit}
+
+
+def _seen(record: StatusRecord) -> SeenRecord:
+    return SeenRecord(**msgspec.structs.asdict(record))
 
 
 def _on_storage_clock(record: SeenRecord, modified: datetime) -> SeenRecord:
