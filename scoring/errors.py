@@ -65,7 +65,7 @@ class StorageUnavailableError(ScoringError):
         self.container = container
         super().__init__(
             f"storage {container}/{path}: {found}; check the storage account, its network rules"
-            " and the roles of this app's identity, or the rights on the folder"
+            " and the roles of this app's identity, or the rights and the free space of the folder"
         )
 
 

@@ -163,15 +163,20 @@ class StatusBoard:
         with self._lock:
             if has_passed(_READ_EVERY, self._read, now):
                 found = {record.instance: record for record in self._read_records(now)}
-                if self._unwritten is not None:  # nobody but this process can tell
-                    found[self._instance] = _seen(self._unwritten)
+                own = self._fresh_unwritten(now)
+                if own is not None:  # nobody but this process can tell
+                    found[self._instance] = _seen(own)
                 self._records = tuple(found.values())
                 self._read = now
             return self._records
 
     def can_write(self) -> bool:
-        """Tell whether this process's last record could be written."""
-        return self._unwritten is None
+        """Tell whether this process's record could be written, as far as it tried lately."""
+        return self._fresh_unwritten(self._clock()) is None
+
+    def _fresh_unwritten(self, now: datetime) -> StatusRecord | None:
+        own = self._unwritten
+        return own if own is not None and abs(now - own.written_time) <= FRESH_FOR else None
 
     def _read_records(self, now: datetime) -> Iterator[SeenRecord]:
         entries = list(self._container.list())

@@ -113,6 +113,26 @@ def test_a_record_that_cannot_be_written_costs_no_batch(
     assert records(container, clock).keys() == {"host-1"}
 
 
+def test_a_record_that_cannot_be_written_is_known_to_its_own_process_for_two_minutes(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one process does everything, health is not blind while storage takes nothing."""
+    clock = Clock()
+    board = StatusBoard(container, "host-1", clock)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StorageUnavailableError("status", "host-1.json", "full")
+
+    monkeypatch.setattr(type(container), "put", refuse)
+    board.batch_ended(ledger(), MODELS, {})
+    assert ([one.instance for one in board.fresh_records()], board.can_write()) == (
+        ["host-1"],
+        False,
+    )
+    clock.move(121)
+    assert (board.fresh_records(), board.can_write()) == ((), True)
+
+
 def test_a_record_of_another_release_is_left_out(container: Container) -> None:
     """During a deployment there are such; health must not fail over them."""
     clock = Clock()
