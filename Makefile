@@ -15,7 +15,7 @@ override LABEL := $(value LABEL)
 export DATA FEATURES TIME SENSOR LABEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench start clean
+.PHONY: help run test soak influxd check bench start clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,7 +29,12 @@ test: .venv/bench  ## pass every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: .venv/dev  ## the long proof: 200,000 readings through kills and outages, all accounted for
-	SOAK=1 $(BIN)/python -m pytest tests/test_conservation.py
+	SOAK=1 $(BIN)/python -m pytest -s tests/test_conservation.py
+
+influxd: .venv/influxdb  ## a real InfluxDB for the tests, from Debian's package; no root needed
+
+.venv/influxdb: | .venv/bin/pip
+	@.ci/influxd $@
 
 check: .venv/dev  ## format, lint, types, import contracts, spelling
 	$(BIN)/ruff format --check .

@@ -1,11 +1,13 @@
-"""What test modules share: the emulator of Blob Storage, and Hypothesis without chance."""
+"""What test modules share: servers, and Hypothesis without chance."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from local.azurite import Azurite, running_azurite
+from tests.influxd_server import required_influxd
 
 # The same examples in every run, and no deadline: a shared machine may stand still for a while.
 settings.register_profile("project", deadline=None, derandomize=True)
@@ -17,3 +19,9 @@ def azurite() -> Iterator[Azurite]:
     """Run one Azurite for the session; tests keep apart by container names of their own."""
     with running_azurite() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def influxd() -> Path:
+    """Find the program of InfluxDB; skips the test without one, and fails it under CI."""
+    return required_influxd()

@@ -5,7 +5,7 @@
 const path = require("path");
 const library = path.join(process.argv[2], "lib");
 const PARTITION_KEY = "x-ms-documentdb-partitionkey";
-const MOST_OPERATIONS = 100, MOST_BYTES = 2 * 1024 * 1024;
+const MOST_OPERATIONS = 100, MOST_BYTES = 2 * 1024 * 1024, MOST_OF_A_PAGE = 1000;
 
 // The package looks for a partition key in each operation; clients send it once, in the header.
 const json = require(path.join(library, "json"));
@@ -76,6 +76,15 @@ const runWhole = async (account, request, response, names) => {
     return { message: "the batch is too large" };
   }
   return answers.map((answer, place) => (place === failed ? answer : { statusCode: 424 }));
+};
+
+// The package asks its query engine for the feed of all documents, for 0.4 ms a document and page.
+const items = require(path.join(library, "account", "items")).default;
+items.prototype.read = function ({ maxItemCount, continuation } = {}) {
+  if (!this._parent.read()) return null;
+  const start = Number(continuation) || 0, end = start + (maxItemCount > 0 ? maxItemCount : MOST_OF_A_PAGE);
+  const result = [...this._data.values()].slice(start, end).map(item => item.read());
+  return { result, continuation: end < this._data.size ? end : null };
 };
 
 const { createHttpServer, createHttpsServer } = require(path.join(library, "index"));

@@ -1,23 +1,15 @@
-"""An HTTP server on loopback that speaks InfluxDB's write API, and the real influxd behind it."""
+"""An HTTP server on loopback that speaks InfluxDB's write API."""
 
 import gzip
-import json
-import shutil
-import subprocess
 import threading
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from socket import create_server
 from typing import Any
 
-TOKEN = "secret-token"  # noqa: S105  # of the servers in this file
+TOKEN = "secret-token"  # noqa: S105  # of our own servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,10 @@ class Request:
 
 
 class InfluxDouble:
-    """Answers writes as it is told: `respond` gets each request. On a free port unless told."""
+    """Answers writes as it is told: `respond` gets each request. On a free port unless told.
+
+    Where it raises `ConnectionError`, the connection ends without an answer.
+    """
 
     def __init__(self, respond: Callable[[Request], Answer], port: int = 0) -> None:
         self.requests: list[Request] = []
@@ -52,8 +47,10 @@ class InfluxDouble:
             def do_POST(self) -> None:
                 request = _request(self)
                 double.requests.append(request)
-                with suppress(ConnectionError):  # a client that gave up
+                try:
                     _send(self, respond(request))
+                except ConnectionError:  # a client that gave up, or no answer at all
+                    self.close_connection = True
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -97,78 +94,3 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     handler.send_header("Content-Length", str(len(answer.body)))
     handler.end_headers()
     handler.wfile.write(answer.body)
-
-
-class RealInflux:
-    """A real influxd 1.x with version 2's write API in front; one database."""
-
-    BUCKET = "scores"
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with create_server(("127.0.0.1", 0)) as api, create_server(("127.0.0.1", 0)) as rpc:
-            self._port, self._rpc_port = api.getsockname()[1], rpc.getsockname()[1]
-
-    @contextmanager
-    def running(self) -> Iterator[InfluxDouble]:
-        """Run influxd and its front."""
-        config = self._folder / "influxd.conf"
-        config.write_text(self._config())
-        command = [str(shutil.which("influxd")), "run", "-config", str(config)]
-        with (self._folder / "output").open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output)
-        try:
-            self._create_database(process)
-            with InfluxDouble(self._write).running() as front:
-                yield front
-        finally:
-            process.terminate()
-            process.wait(10)
-
-    def _config(self) -> str:
-        folder = self._folder
-        return (
-            f'reporting-disabled = true\nbind-address = "127.0.0.1:{self._rpc_port}"\n'
-            f'[meta]\ndir = "{folder}/meta"\n'
-            f'[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
-            f'[http]\nbind-address = "127.0.0.1:{self._port}"\nlog-enabled = false\n'
-        )
-
-    def _create_database(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 30  # it takes one second; a loaded machine takes longer
-        while True:
-            try:
-                self.query(f"CREATE DATABASE {self.BUCKET}")
-            except OSError:
-                assert process.poll() is None, (self._folder / "output").read_text()
-                assert time.monotonic() < deadline, "influxd does not answer"
-                time.sleep(0.05)
-            else:
-                return
-
-    def query(self, text: str) -> list[dict[str, Any]]:
-        """Run an InfluxQL query, and return its rows."""
-        form = urllib.parse.urlencode({"db": self.BUCKET, "epoch": "ns", "q": text}).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/query", form, 5) as answer:
-            (result,) = json.load(answer)["results"]
-        return [
-            dict(zip(series["columns"], values, strict=True)) | series.get("tags", {})
-            for series in result.get("series", ())
-            for values in series["values"]
-        ]
-
-    def _write(self, request: Request) -> Answer:
-        if request.headers.get("Authorization") != f"Token {TOKEN}":
-            return _error(401, "unauthorized access")
-        query = urllib.parse.urlencode({"db": request.query["bucket"], "precision": "n"})
-        url = f"http://127.0.0.1:{self._port}/write?{query}"
-        try:
-            urllib.request.urlopen(url, request.body.encode(), 5).close()
-        except urllib.error.HTTPError as error:
-            found = json.load(error)["error"]
-            return _error(422 if "type conflict" in found else error.code, found)
-        return Answer()
-
-
-def _error(status: int, message: str) -> Answer:
-    return Answer(status, body=json.dumps({"code": "error", "message": message}).encode())

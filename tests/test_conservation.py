@@ -1,130 +1,186 @@
-"""Nothing is lost and nothing counted twice while processes are killed and a store goes away."""
+"""Nothing is lost and nothing counted twice while processes are killed and stores go away."""
 
-import json
+import io
 import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
-from local.app_process import AppProcess, running_app
-from local.log import EventLog, LogEvent, log_path
+from local.log import EventLog, LogEvent
+from scoring import dead_letters
 from scoring.dead_letters import DeadLetters
 from scoring.registry import Registry
-from scoring.spill import CONTAINER, Spill
-from scoring.storage import FolderStorage
-from tests.influxdb_double import Answer, InfluxDouble, Request
-from tests.small_models import FEATURES, normal_readings, small_model
+from tests.cut_off import CutOffProxy
+from tests.disturbances import CUTS, Disturbances, Timeline, plan
+from tests.fleet_readings import Fleet, fleet
+from tests.influxd_server import RealInflux, is_influxd_expected
+from tests.keeping_influx import KeepingInflux
+from tests.killed_app import KilledApp
+from tests.plant import STORES, Influx, Plant, plant
+from tests.small_models import small_model
+from tests.stored_scores import StoredScore
 
-# `make soak` takes five times as many readings and twice the kills.
+# `make soak` takes five times as many readings, twice the kills and longer outages.
 _SOAK = bool(os.environ.get("SOAK"))
+SEED = int(os.environ.get("SOAK_SEED", "11"))
 N_READINGS = 200_000 if _SOAK else 40_000
-_BAD_EVERY = 200  # 0.5 %
-_TWICE_EVERY = 1_000  # 0.1 %
 _KILLS = 6 if _SOAK else 3
-_SECONDS = 400.0 if _SOAK else 90.0
-_LATENCY_S = 0.1
+_SECONDS = 240.0 if _SOAK else 36.0  # of disturbances
+_CATCH_UP_SECONDS = 300.0 if _SOAK else 90.0
+_BURSTS_A_SECOND = 4
+_PATIENCE_SECONDS = 10.0  # for a request to cut off; the app starts in less
+# In the soak the spill becomes full in an outage of both stores, so that batches are held.
+_SPILL_MAX_MB = 10 if _SOAK else 1_024
 
 
-@dataclass
-class Store:
-    """A store over HTTP that keeps one line an identity, and can be cut off."""
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time since the beginning, which ends early where something failed."""
 
-    points: dict[str, str] = field(default_factory=dict)
-    mode: str = "up"
-    silent: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event
+    began: float = field(default_factory=time.monotonic)
 
-    def answer(self, request: Request) -> Answer:
-        """Take a write, or fail as it is told; slowly, so that kills meet work."""
-        time.sleep(_LATENCY_S)
-        if self.mode == "silent":
-            self.silent.wait(20)
-        if self.mode != "up":
-            return Answer(503)
-        for line in request.body.split("\n"):
-            head, _, time_ns = line.rpartition(" ")
-            self.points[f"{head.split(' ')[0]} {time_ns}"] = head
-        return Answer()
+    def wait_until(self, at_s: float) -> bool:
+        """Wait; false where all is over."""
+        return not self.ended.wait(max(self.began + at_s - time.monotonic(), 0.0))
 
 
-def bodies() -> Iterator[tuple[str, bytes, bool]]:
-    """Make readings of twenty sensors: key, body, and whether it is good."""
-    values = normal_readings(N_READINGS).tolist()
-    for number, row in enumerate(values):
-        sensor = f"pump-{number % 20}"
-        reading = {"sensor_id": sensor, "timestamp": 1_777_636_800_000 + number}
-        if number % _BAD_EVERY == 7:
-            yield sensor, json.dumps(reading).encode(), False
-            continue
-        body = json.dumps(reading | dict(zip(FEATURES, row, strict=True))).encode()
-        for _ in range(2 if number % _TWICE_EVERY == 9 else 1):
-            yield sensor, body, True
+def follow(clock: Clock, timeline: Timeline, target: object) -> None:
+    """Do to the target what happens to it, when it does."""
+    for moment in timeline:
+        if not clock.wait_until(moment.at_s):
+            return
+        getattr(target, moment.act)()
 
 
-def wait_until_drained(log: EventLog, spill: Spill, deadline: float) -> None:
+def cut_off(clock: Clock, timeline: Timeline, proxy: CutOffProxy) -> None:
+    """Cut a store off amid its requests; where it has to be waited for one, all that follows is."""
+    late = 0.0
+    for moment in timeline:
+        if not clock.wait_until(moment.at_s + late):
+            return
+        if moment.act == "refuse":
+            late += proxy.wait_for_request(_PATIENCE_SECONDS)
+        getattr(proxy, moment.act)()
+
+
+def feed(clock: Clock, log: EventLog, sent: Sequence[tuple[str, bytes]]) -> None:
+    """Send in bursts of random sizes, some of a single reading and some of thousands."""
+    chance = random.Random(SEED)
+    n_bursts = int(_SECONDS * _BURSTS_A_SECOND)
+    ends = sorted(chance.randrange(len(sent)) for _ in range(n_bursts - 1))
+    start = 0
+    for number, end in enumerate([*ends, len(sent)], 1):
+        log.append(LogEvent(body, sensor) for sensor, body in sent[start:end])
+        start = end
+        if not clock.wait_until(number / _BURSTS_A_SECOND):
+            return
+
+
+def disturb(site: Plant, app: KilledApp, work: Fleet, what: Disturbances) -> None:
+    """Send everything while all that is planned happens."""
+    clock = Clock(app.ended)
+    tasks: list[Callable[[], None]] = [
+        partial(feed, clock, site.log, work.sent),
+        partial(follow, clock, what.app, app),
+        partial(follow, clock, what.influxdb, site.influx),
+        *(partial(cut_off, clock, what.cuts[name], site.proxies[name]) for name in STORES),
+    ]
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        futures: list[Future[None]] = [pool.submit(task) for task in tasks]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        app.ended.set()
+    for future in futures:
+        future.result()
+
+
+def wait_until_caught_up(site: Plant, app: KilledApp) -> None:
     """Wait until every event is done and nothing is spilled."""
-    while log.backlog("$Default") or any(True for _ in spill.waiting("influxdb")):
-        assert time.monotonic() < deadline, "the app did not catch up"
+    deadline = time.monotonic() + _CATCH_UP_SECONDS
+    while any(site.waiting().values()):
+        app.check()
+        assert time.monotonic() < deadline, f"the app did not catch up: {site.waiting()}"
         time.sleep(0.2)
 
 
-def cut_and_kill(
-    app: AppProcess, store: Store, log: EventLog, chance: random.Random, number: int
+def assert_each_once(name: str, found: Sequence[StoredScore], work: Fleet) -> None:
+    """Every distinct good reading, once, with scikit-learn's own score, and nothing else."""
+    counts = Counter((one.sensor_id, one.time_ns) for one in found)
+    expected = set(work.good)
+    lost, strange = expected - counts.keys(), counts.keys() - expected
+    assert not lost, f"{name} lost {len(lost)}, such as {min(lost)}"
+    assert not strange, f"{name} has {len(strange)} that nobody sent, such as {min(strange)}"
+    twice = [identity for identity, n in counts.items() if n > 1]
+    assert not twice, f"{name} has {len(twice)} more than once, such as {twice[0]}"
+    by_identity = {(one.sensor_id, one.time_ns): one.score for one in found}
+    estimator = joblib.load(io.BytesIO(small_model().data))
+    scores = [by_identity[identity] for identity in work.good]
+    np.testing.assert_array_equal(scores, estimator.decision_function(work.X))
+
+
+def assert_conserved(site: Plant, work: Fleet) -> None:
+    """Every good reading once in every sink, every bad one a dead letter, nothing else."""
+    found = site.stored()
+    for name in STORES:
+        assert_each_once(name, found[name], work)
+    assert sorted(found["influxdb"]) == sorted(found["cosmos"])
+    letters = DeadLetters(site.storage.container(dead_letters.CONTAINER)).read()
+    kept, bad = Counter(letter.raw_bytes() for letter in letters), Counter(work.bad)
+    assert not bad - kept, f"lost letters: {(bad - kept).most_common(1)}"
+    assert not kept - bad, f"letters that nobody sent, or twice: {(kept - bad).most_common(1)}"
+
+
+@pytest.mark.timeout(_SECONDS + _CATCH_UP_SECONDS + 120)
+@pytest.mark.parametrize(
+    "kind", [RealInflux if is_influxd_expected() else KeepingInflux], ids=lambda kind: kind.__name__
+)
+def test_every_reading_is_stored_once_through_kills_and_outages(
+    tmp_path: Path, kind: Callable[[Path], Influx]
 ) -> None:
-    """Cut the store off in one way or another once work has begun, then kill the process."""
-    waiting = log.backlog("$Default")
-    while log.backlog("$Default") == waiting:
-        time.sleep(0.005)
-    store.mode = ("down", "silent")[number % 2]
-    time.sleep(chance.uniform(1.0, 3.0))
-    app.process.kill()
-    app.process.wait()
-    store.silent.set()
-    store.mode = "up"
+    """In every sink, and with its own score; what is bad is a dead letter, and nothing else is."""
+    began = time.monotonic()
+    chance = random.Random(SEED)
+    work, what = fleet(N_READINGS, chance), plan(chance, _SECONDS, _KILLS)
+    with plant(tmp_path, kind(tmp_path / "influxdb"), _SPILL_MAX_MB) as site:
+        artifact = small_model()
+        Registry(site.storage.container("models")).publish(artifact.manifest, artifact.data)
+        app = KilledApp(site, tmp_path, threading.Event())
+        app.start()
+        try:
+            disturb(site, app, work, what)
+            print(f"sent after {time.monotonic() - began:.0f} s; waiting: {site.waiting()}")
+            wait_until_caught_up(site, app)
+        finally:
+            app.stop()
+        print(f"caught up after {time.monotonic() - began:.0f} s")
+        assert_conserved(site, work)
+        tell(work, app, site, time.monotonic() - began)
+        for proxy in site.proxies.values():
+            assert len(proxy.met) == CUTS
+            assert any(proxy.met), "no cut met a request"
+    assert len(app.kills) == _KILLS
+    assert all(any(kill.values()) for kill in app.kills), "a kill met no work"
 
 
-@pytest.mark.timeout(2 * _SECONDS)
-def test_every_reading_is_stored_once_or_kept_through_kills_and_outages(tmp_path: Path) -> None:
-    """Every distinct good reading is one point, every bad one a dead letter, nothing else."""
-    models = FolderStorage(tmp_path).container("models")
-    artifact = small_model()
-    Registry(models).publish(artifact.manifest, artifact.data)
-    store, chance = Store(), random.Random(11)
-    spill = Spill(FolderStorage(tmp_path).container(CONTAINER), 1_000, lambda: None)  # type: ignore[arg-type,return-value]  # only read from
-    sent = list(bodies())
-    deadline = time.monotonic() + _SECONDS
-    with (
-        InfluxDouble(store.answer).running() as server,
-        EventLog(log_path(tmp_path, "sensor-features")) as log,
-    ):
-        environment = {
-            "DATA_DIR": str(tmp_path),
-            "INFLUXDB_URL": server.url,
-            "INFLUXDB_ORG": "o",
-            "INFLUXDB_BUCKET": "b",
-            "INFLUXDB_TOKEN": "t",
-            "SPILL_DRAIN_SCHEDULE": "* * * * * *",
-        }
-        disturbed = 0
-        parts = np.array_split(np.arange(len(sent)), _KILLS + 1)
-        for number, part in enumerate(parts):
-            log.append(LogEvent(sent[i][1], sent[i][0]) for i in part.tolist())
-            with running_app(environment, tmp_path / f"app-{number}.log", port=0) as app:
-                if number < _KILLS:
-                    cut_and_kill(app, store, log, chance, number)
-                    disturbed += log.backlog("$Default") > 0 or any(spill.waiting("influxdb"))
-                else:
-                    wait_until_drained(log, spill, deadline)
-    assert disturbed == _KILLS, "the kills met no work"
-    good = {body for _, body, is_good in sent if is_good}
-    bad = [body for _, body, is_good in sent if not is_good]
-    assert len(store.points) == len(good)
-    times = {int(key.rpartition(" ")[2]) // 1_000_000 for key in store.points}
-    assert times == {json.loads(body)["timestamp"] for body in good}
-    letters = list(DeadLetters(FolderStorage(tmp_path).container("dead-letter")).read())
-    assert sorted(letter.raw_bytes() for letter in letters) == sorted(bad)
+def tell(work: Fleet, app: KilledApp, site: Plant, seconds: float) -> None:
+    """Print what was proved."""
+    met = {name: proxy.met for name, proxy in site.proxies.items()}
+    failed = {name: app.n_logged(f"sink {name}: did not answer") for name in STORES}
+    for number, kill in enumerate(app.kills, 1):
+        print(f"kill {number} left waiting: {kill}")
+    print(
+        f"seed {SEED}: {len(work.good)} good readings ({work.n_twice} twice), {len(work.bad)} bad,"
+        f" {len(app.kills)} kills, in {seconds:.0f} s; requests that cuts met {met};"
+        f" failed writes {failed}; spill full {app.n_logged('SpillFullError')} times;"
+        f" {app.n_logged('spilled readings are written back')} drains"
+    )

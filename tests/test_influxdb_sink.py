@@ -1,6 +1,5 @@
 """Tests of scoring.sinks.influxdb: against HTTP servers on loopback, and a real influxd."""
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from scoring.sinks import influxdb
 from scoring.sinks.influxdb import InfluxSink
 from scoring.sinks.line_protocol import lines
 from tests.event_batches import ENQUEUED_NS
-from tests.influxdb_double import TOKEN, Answer, InfluxDouble, RealInflux, Request, answering
+from tests.influxd_server import RealInflux
+from tests.influxdb_double import TOKEN, Answer, InfluxDouble, Request, answering
 from tests.scored_batches import scored_batch
 
 
@@ -190,13 +190,8 @@ def test_threads_share_one_client() -> None:
     assert times == {ENQUEUED_NS + i * 10**9 for i in range(16)}
 
 
-needs_influxd = pytest.mark.skipif(
-    shutil.which("influxd") is None, reason="influxd is not on PATH (Debian package influxdb)"
-)
-
-
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> RealInflux:
+def real(influxd: Path, tmp_path_factory: pytest.TempPathFactory) -> RealInflux:
     """Set up a real influxd."""
     return RealInflux(tmp_path_factory.mktemp("influxd"))
 
@@ -208,7 +203,6 @@ def front(real: RealInflux) -> Iterator[InfluxDouble]:
         yield server
 
 
-@needs_influxd
 def test_a_real_server_reads_what_was_written(real: RealInflux, front: InfluxDouble) -> None:
     """Types, text and times are those of the scored readings."""
     InfluxSink(settings(front.url)).write([scored_batch(2)])
@@ -226,7 +220,6 @@ def test_a_real_server_reads_what_was_written(real: RealInflux, front: InfluxDou
     assert (second["is_anomaly"], second["cause"]) == (False, None)
 
 
-@needs_influxd
 def test_a_real_server_keeps_one_point_an_identity(real: RealInflux, front: InfluxDouble) -> None:
     """A batch written again adds nothing; the version that scored last is the one stored."""
     sink = InfluxSink(settings(front.url))
@@ -236,7 +229,6 @@ def test_a_real_server_keeps_one_point_an_identity(real: RealInflux, front: Infl
     assert [point["model_version"] for point in found] == ["v2"] * 10
 
 
-@needs_influxd
 @pytest.mark.parametrize(
     "sensor",
     ["a b", "a,b", "a=b", "a\\b", "a\\ b", "\\", "a\\", '"', "läuft 🔧", "a\\,model=x", "#x"],
@@ -253,7 +245,6 @@ def test_a_real_server_reads_every_sensor_id(
     assert [p["sensor_id"] for p in points if p["model"] == batch.model] == [expected]
 
 
-@needs_influxd
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [({"token": "other"}, "INFLUXDB_TOKEN"), ({"bucket": "nowhere"}, "INFLUXDB_BUCKET")],
@@ -267,7 +258,6 @@ def test_a_real_server_refuses_a_wrong_setting(
         InfluxSink(settings(front.url, **wrong), Waits()).write([scored_batch(1)])
 
 
-@needs_influxd
 def test_a_real_server_takes_a_large_batch(real: RealInflux, front: InfluxDouble) -> None:
     """5,000 readings in one request."""
     InfluxSink(settings(front.url)).write([scored_batch(5_000, sensor_ids=["many"] * 5_000)])
