@@ -1,22 +1,22 @@
-"""Keeps a store that is down from stalling every batch: after failures it is left alone a while."""
+"""Keeps a store that is down from stalling batches: after a failure it is left alone."""
 
 import threading
 from collections.abc import Callable
 from typing import Literal
 
 State = Literal["ok", "open", "busy", "trying"]
-# One failed batch may be a hiccup, and has cost its bounded retries already; two in a row are not.
-_FAILURES_TO_OPEN = 2
-# Long enough that partitions lose little time on trying, short enough to notice a recovery.
+# Long enough that a store is not pestered, short enough to notice a recovery.
 _FIRST_PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_MOST_DOUBLINGS = 10  # far past the longest pause; an outage may last for weeks
 
 
 class Breaker:
-    """Says whether a store may be tried; safe to use from any thread.
+    """Says whether a store may be written to, or tried; safe to use from any thread.
 
-    After two failures in a row it opens: nobody tries for a pause, which doubles with each
-    failure after it up to a minute. Then one batch at a time tries, and a success closes it.
+    A failed batch opens it: it has cost its bounded retries already. Nobody writes then, and
+    after a pause, which doubles with each failure up to a minute, one trial at a time may be
+    made. A success closes it.
 
     Parameters
     ----------
@@ -33,12 +33,15 @@ class Breaker:
         self._is_busy = False
         self._remedy = ""
 
-    def may_try(self) -> bool:
-        """Tell whether to write now; whoever is told so reports back with what became of it."""
+    def is_closed(self) -> bool:
+        """Tell whether to write; whoever does reports back with what became of it."""
         with self._lock:
-            if self._failures < _FAILURES_TO_OPEN:
-                return True
-            if self._is_trying or self._clock() < self._closed_until_tried:
+            return self._failures == 0
+
+    def claims_trial(self) -> bool:
+        """Tell whether to try an open one now; whoever is told so reports back, too."""
+        with self._lock:
+            if not self._failures or self._is_trying or self._clock() < self._closed_until_tried:
                 return False
             self._is_trying = True
             return True
@@ -58,21 +61,23 @@ class Breaker:
             self._is_busy, self._remedy = is_busy, remedy
 
     def failed(self, remedy: str = "") -> None:
-        """Count a failure, and open it where that is one too many."""
+        """Count a failure, and leave the store alone for a pause."""
         with self._lock:
-            self._failures += 1
+            # batches that began before it opened tell nothing new
+            if not self._failures or self._is_trying:
+                doublings = min(self._failures, _MOST_DOUBLINGS)
+                self._failures += 1
+                pause = min(_FIRST_PAUSE_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS)
+                self._closed_until_tried = self._clock() + pause
             self._is_trying = False
             self._is_busy, self._remedy = False, remedy
-            doublings = min(max(self._failures - _FAILURES_TO_OPEN, 0), 10)
-            pause = min(_FIRST_PAUSE_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS)
-            self._closed_until_tried = self._clock() + pause
 
     def state(self) -> State:
         """Tell how it stands, for health."""
         with self._lock:
             if self._failures == 0:
                 return "busy" if self._is_busy else "ok"
-            return "trying" if self._is_trying or self._failures < _FAILURES_TO_OPEN else "open"
+            return "trying" if self._is_trying else "open"
 
     def remedy(self) -> str:
         """Tell what to look at, for health; empty while nothing is wrong."""

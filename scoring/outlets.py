@@ -1,9 +1,11 @@
 """Delivers scored batches to one store: written, spilled, or held back."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from scoring.breaker import Breaker
 from scoring.errors import SinkThrottledError, SinkUnavailableError
@@ -37,18 +39,33 @@ class Delivered:
         return StoreCounts(self.written, self.spilled, len(self.refused))
 
 
+def in_background(work: Callable[[], None]) -> None:
+    """Do something beside the batch; it ends with the process."""
+    threading.Thread(target=work, name="store-trial", daemon=True).start()
+
+
 @dataclass(frozen=True, slots=True)
 class Outlet:
     """A sink, its breaker, and what waits for it.
 
     Guarantee: when `deliver` returns, every reading is stored, refused, or whole in the spill.
     An outage is spilled, so that it holds up neither the partition nor other stores; a store
-    that asks for patience is waited for, because Event Hubs is the better buffer.
+    that asks for patience is waited for, because Event Hubs is the better buffer. Whether a store
+    is back is tried in the background with a batch that is spilled as well: writes repeat.
+
+    Parameters
+    ----------
+    sink : Sink
+    breaker : Breaker
+    spill : Spill
+    beside : callable
+        Runs a trial without waiting for it.
     """
 
     sink: Sink
     breaker: Breaker
     spill: Spill
+    beside: Callable[[Callable[[], None]], None] = in_background
 
     def deliver(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
         """Write a batch, or spill it.
@@ -60,7 +77,9 @@ class Outlet:
         SpillFullError, StorageUnavailableError
             If the store is down and the batch cannot be spilled either: keep it.
         """
-        if not self.breaker.may_try():
+        if not self.breaker.is_closed():
+            if self.breaker.claims_trial():
+                self.beside(partial(self._try, scored))
             return self._spilled(events, scored)
         try:
             refused = self.sink.write(scored)
@@ -76,6 +95,22 @@ class Outlet:
             raise
         self.breaker.succeeded()
         return Delivered(sum(map(len, scored)) - len(refused), 0, refused)
+
+    def _try(self, scored: Sequence[ScoredBatch]) -> None:
+        """Find out whether the store is back. What it refuses is told when it is drained."""
+        try:
+            self.sink.write(scored)
+        except SinkThrottledError as error:
+            self.breaker.throttled(error.remedy)
+        except SinkUnavailableError as error:
+            self.breaker.failed(error.remedy)
+            _log.warning("%s; batches go on being spilled", error)
+        except BaseException as error:  # noqa: BLE001  # nobody else hears of it
+            self.breaker.failed()
+            _log.error("trying a store failed", exc_info=error)
+        else:
+            self.breaker.succeeded()
+            _log.info("sink %s is back; what is spilled is written back", self.sink.name)
 
     def _spilled(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
         self.spill.put(self.sink.name, events, scored)

@@ -15,57 +15,77 @@ class Clock:
 
 
 def opened(clock: Clock) -> Breaker:
-    """Return a breaker after two failures."""
+    """Return a breaker after a failure."""
     breaker = Breaker(clock)
-    for _ in range(2):
-        assert breaker.may_try()
-        breaker.failed()
+    assert breaker.is_closed()
+    breaker.failed("mend it")
     return breaker
 
 
-def test_one_failure_is_a_hiccup() -> None:
-    """The next batch tries again, and a success forgets the failure."""
-    breaker = Breaker(Clock())
-    breaker.failed()
-    assert (breaker.may_try(), breaker.state()) == (True, "trying")
-    breaker.succeeded()
-    assert breaker.state() == "ok"
-    breaker.failed()
-    assert breaker.may_try()
-
-
-def test_two_failures_in_a_row_open_it_for_a_pause() -> None:
-    """Nobody tries meanwhile."""
+def test_a_failure_opens_it_for_a_pause() -> None:
+    """Nobody writes meanwhile, nor tries."""
     clock = Clock()
     breaker = opened(clock)
-    assert (breaker.may_try(), breaker.state()) == (False, "open")
+    assert (breaker.is_closed(), breaker.state()) == (False, "open")
     clock.now += 4.9
-    assert not breaker.may_try()
+    assert not breaker.claims_trial()
 
 
-def test_after_the_pause_one_batch_tries() -> None:
-    """The others do not wait for it; its success closes the breaker for all."""
+def test_after_the_pause_one_at_a_time_tries() -> None:
+    """The others go on leaving the store alone; a success closes the breaker for all."""
     clock = Clock()
     breaker = opened(clock)
     clock.now += 5.0
-    assert breaker.may_try()
-    assert not breaker.may_try()
+    assert breaker.claims_trial()
+    assert not breaker.claims_trial()
+    assert (breaker.is_closed(), breaker.state()) == (False, "trying")
     breaker.succeeded()
-    assert (breaker.may_try(), breaker.state()) == (True, "ok")
+    assert (breaker.is_closed(), breaker.state()) == (True, "ok")
+
+
+def test_a_closed_one_needs_no_trial() -> None:
+    """Whoever asks writes anyway."""
+    assert not Breaker(Clock()).claims_trial()
 
 
 def test_pauses_double_up_to_a_minute() -> None:
-    """A store that stays down costs ever fewer tries."""
+    """A store that stays down, for weeks if need be, costs ever fewer trials."""
     clock = Clock()
     breaker = opened(clock)
     pauses = []
-    for _ in range(8):
+    for _ in range(2_000):
         start = clock.now
-        while not breaker.may_try():
+        while not breaker.claims_trial():
             clock.now += 1.0
         pauses.append(clock.now - start)
         breaker.failed()
-    assert pauses == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0]
+    assert pauses[:5] == [5.0, 10.0, 20.0, 40.0, 60.0]
+    assert set(pauses[4:]) == {60.0}
+
+
+def test_batches_that_began_before_it_opened_prolong_nothing() -> None:
+    """Eight partitions that fail together are one failure."""
+    clock = Clock()
+    breaker = opened(clock)
+    for _ in range(7):
+        breaker.failed()
+    clock.now += 5.0
+    assert breaker.claims_trial()
+
+
+def test_a_success_forgets_the_failures_before_it() -> None:
+    """The next outage begins with a short pause again."""
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now += 5.0
+    assert breaker.claims_trial()
+    breaker.failed()
+    clock.now += 10.0
+    assert breaker.claims_trial()
+    breaker.succeeded()
+    breaker.failed()
+    clock.now += 5.0
+    assert breaker.claims_trial()
 
 
 def test_it_tells_what_to_look_at_while_something_is_wrong() -> None:
@@ -80,10 +100,10 @@ def test_it_tells_what_to_look_at_while_something_is_wrong() -> None:
     assert (breaker.state(), breaker.remedy()) == ("ok", "")
 
 
-def test_a_store_that_is_busy_may_be_tried() -> None:
+def test_a_store_that_is_busy_is_written_to() -> None:
     """It is there: failures before are forgotten."""
     breaker = opened(Clock())
     breaker.throttled("wait")
-    assert breaker.may_try()
+    assert breaker.is_closed()
     breaker.failed()
-    assert breaker.state() == "trying"
+    assert breaker.state() == "open"

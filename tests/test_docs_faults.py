@@ -32,7 +32,7 @@ def test_every_test_that_is_named_exists_and_every_one_that_exists_is_named() ->
 @pytest.mark.parametrize(
     ("module", "constant", "words"),
     [
-        ("stores", '"influxdb": 35', "at most 35 s by InfluxDB"),
+        ("stores", '"influxdb": 18', "at most 18 s by InfluxDB"),
         ("stores", '"cosmos": 25', "25 s by Cosmos DB"),
         ("storage", "LONGEST_S = 20", "a batch takes at most 20 s"),
     ],

@@ -89,8 +89,7 @@ def test_a_missing_container_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
                 assert setting in parts["sink:cosmos"]["remedy"]
             database = client.create_database("plant")
             container = database.create_container("anomalies", PartitionKey("/sensor_id"))
-            assert plant.drain() == 0
-            assert plant.deliver(batch()).error is None
+            assert plant.recover(batch()) == 0
             stored = [(one["sensor_id"], int(one["event_time_ns"])) for one in documents(container)]
             assert sorted(stored) == good()
             assert_nothing_lost(plant, good())

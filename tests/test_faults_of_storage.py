@@ -116,7 +116,7 @@ def test_a_full_disk_holds_the_batch(
     assert (overall, parts["storage"]["state"]) == ("degraded", "unwritable")
     assert parts["scoring"]["holding"] == 1
     assert_nothing_half_written(folder)
-    assert plant.deliver(batch(bad=bad)).error is None
+    assert plant.recover(batch(bad=bad)) == 0
     before = [] if is_new else good(1_000)
     assert_nothing_lost(plant, sorted(before + good()), [bad] if bad else [])
 
@@ -129,8 +129,7 @@ def test_a_disk_that_is_full_for_the_store_alone_spills(folder_plant: Plant) -> 
     assert fate.error is None
     assert plant.n_spilled() == 1
     assert "the free space of DATA_DIR" in plant.health()[1]["sink:sqlite"]["remedy"]
-    assert plant.drain() == 0
-    assert plant.deliver(batch()).error is None
+    assert plant.recover(batch()) == 0
     assert_nothing_lost(plant, good())
 
 
@@ -255,6 +254,5 @@ def test_blob_storage_that_is_down_when_a_store_is_holds_the_batch(
         assert plant.deliver(batch(bad=None)).at(influx).spilled == N_GOOD
         up.start(influx)
         assert plant.drain() == 0
-        plant.let_breakers_try()
-        assert plant.deliver(batch(bad=None)).error is None
+        assert plant.recover(batch(bad=None)) == 0
         assert_nothing_lost(plant, good(), [])

@@ -28,7 +28,7 @@ from tests.faulty_stores import BUSY_S, FaultyStore, Fronts
 
 pytest_plugins = ["tests.fault_fixtures"]
 # What docs/faults.md promises: the longest that one batch is stalled by a silent store.
-LONGEST_S = {"influxdb": 35, "cosmos": 25}
+LONGEST_S = {"influxdb": 18, "cosmos": 25}
 N_EVENTS = N_GOOD + 1
 
 
@@ -78,15 +78,14 @@ def test_a_store_that_is_silent_for_long_is_left_alone(
     other: FaultyStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two batches find out; the third one does not wait for it at all."""
+    """One batch finds out; the next one does not wait for it at all."""
     monkeypatch.setattr(influxdb, "_TIMEOUT_MS", 300)
     monkeypatch.setattr(cosmos_account, "_TIMEOUT_S", 0.5)
     for store in (other, faulty):
         up.start(store)
     plant = run()
     faulty.fault = "silent"
-    for first in (0, 1_000):
-        plant.deliver(batch(first, bad=None))
+    plant.deliver(batch(0, bad=None))
     n_writes = faulty.n_writes
     assert plant.deliver(batch(2_000, bad=None)).at(faulty).spilled == N_GOOD
     assert faulty.n_writes == n_writes
@@ -162,7 +161,7 @@ def test_a_reading_that_a_store_refuses_costs_none_of_its_neighbours(
         faulty.fault = "errors"
         assert plant.deliver(batch()).at(faulty).spilled == N_GOOD
         faulty.fault = "refusing"
-        assert plant.drain() == 0
+        assert plant.recover(batch()) == 0
     faulty.fault = "refusing"
     assert plant.deliver(batch()).at(faulty) == StoreCounts(N_GOOD - 1, 0, 1)
     refused = [one for one in plant.deployment.letters() if one.reason == "refused_by_store"]
@@ -187,6 +186,5 @@ def test_a_full_spill_holds_the_batch(
     assert (parts["scoring"]["holding"], parts["spill"]["batches"]) == (1, 1)
     up.start(faulty)
     assert plant.drain() == 0
-    plant.let_breakers_try()
-    assert plant.deliver(batch(1_000, bad=None)).error is None
+    assert plant.recover(batch(1_000, bad=None)) == 0
     assert_nothing_lost(plant, sorted(good() + good(1_000)))

@@ -204,4 +204,4 @@ def test_what_waits_and_what_was_rejected_is_told(ready: Deployment) -> None:
     assert (parts["spill"]["state"], parts["spill"]["batches"]) == ("degraded", 1)
     assert parts["spill"]["oldest_age_s"] >= -5  # another clock may date files
     assert (parts["dead_letters"]["state"], parts["dead_letters"]["files"]) == ("ok", 1)
-    assert (parts["sink:sqlite"]["breaker"], parts["sink:sqlite"]["spilled"]) == ("trying", 1)
+    assert (parts["sink:sqlite"]["breaker"], parts["sink:sqlite"]["spilled"]) == ("open", 1)

@@ -1,6 +1,8 @@
 """One store: written, spilled or held back, whatever befalls it."""
 
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from scoring.breaker import Breaker
 from scoring.errors import SinkThrottledError, SinkUnavailableError, SpillFullError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
-from scoring.outlets import Outlet
+from scoring.outlets import Outlet, in_background
 from scoring.scored import Refused, ScoredBatch
 from scoring.spill import Spill
 from scoring.storage import FolderStorage
@@ -41,6 +43,21 @@ class Store:
         return [Refused(batch, row, "too old") for batch in batches for row in self.refuses]
 
 
+@dataclass(frozen=True, slots=True)
+class SilentStore:
+    """A sink that answers when it is told to."""
+
+    silent: threading.Event
+    ended: threading.Event
+    name: str = "store"
+
+    def write(self, _: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Wait, and then take everything."""
+        assert self.silent.wait(10)
+        self.ended.set()
+        return []
+
+
 class Clock:
     """Monotonic seconds that are moved by hand."""
 
@@ -67,7 +84,7 @@ def clock() -> Clock:
 def outlet(store: Store, clock: Clock, folder: Path, max_mb: float = 10) -> Outlet:
     """Build an outlet with its spill in a folder."""
     spill = Spill(FolderStorage(folder).container("spill"), max_mb, lambda: datetime.now(UTC))
-    return Outlet(store, Breaker(clock), spill)
+    return Outlet(store, Breaker(clock), spill, beside=lambda trial: trial())
 
 
 def work(n: int = 3, first: int = 0) -> tuple[EventBatch, list[ScoredBatch]]:
@@ -89,19 +106,63 @@ def test_a_store_that_is_up_is_written_to(store: Store, clock: Clock, tmp_path: 
     assert not list((tmp_path).rglob("*.msgpack"))
 
 
-def test_an_outage_is_spilled_and_soon_not_even_tried(
+def test_an_outage_is_spilled_and_then_not_even_tried(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:
-    """Two batches find out; the third goes to the spill at once."""
+    """One batch finds out; those behind it go to the spill at once."""
     store.fault = DOWN
     out = outlet(store, clock, tmp_path)
     for first in (0, 3, 6):
         delivered = out.deliver(*work(first=first))
         assert (delivered.written, delivered.spilled) == (0, 3)
-    assert store.tries == 2
+    assert store.tries == 1
+
+
+@pytest.mark.parametrize("fault", [DOWN, OSError("a bug")], ids=["down", "a bug"])
+def test_a_trial_that_fails_costs_the_batch_nothing(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception
+) -> None:
+    """It is spilled like the others, and the store is left alone for longer."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    store.fault = fault
+    for seconds, tries in ((5, 2), (5, 2), (5, 3)):
+        clock.now += seconds
+        assert out.deliver(*work(first=3)).spilled == 3
+        assert store.tries == tries
+    assert out.breaker.state() == "open"
+
+
+@pytest.mark.parametrize(("fault", "state"), [(None, "ok"), (BUSY, "busy")])
+def test_a_trial_that_is_answered_lets_the_next_batch_through(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception | None, state: str
+) -> None:
+    """The one that tried is spilled as well; a store that asks for patience is there."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
     clock.now += 5
+    store.fault = fault
+    assert out.deliver(*work(first=3)).spilled == 3
+    assert out.breaker.state() == state
     store.fault = None
-    assert out.deliver(*work(first=9)).written == 3
+    assert out.deliver(*work(first=6)).written == 3
+
+
+def test_a_batch_does_not_wait_for_a_trial(store: Store, clock: Clock, tmp_path: Path) -> None:
+    """A store that is silent stalls nobody while it is tried."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    clock.now += 5
+    silent = threading.Event()
+    ended = threading.Event()
+    out = replace(out, sink=SilentStore(silent, ended), beside=in_background)
+    assert out.deliver(*work(first=3)).spilled == 3
+    assert (out.breaker.state(), ended.is_set()) == ("trying", False)
+    silent.set()
+    assert ended.wait(10)
 
 
 def test_what_waits_is_written_back_in_order_and_once(
@@ -178,9 +239,9 @@ def test_a_bug_in_a_sink_does_not_leave_the_breaker_waiting(
     """It counts as a failure, and the next try is not blocked by it."""
     out = outlet(store, clock, tmp_path)
     store.fault = TypeError("a bug")
-    for _ in range(2):
-        with pytest.raises(TypeError):
-            out.deliver(*work())
+    with pytest.raises(TypeError):
+        out.deliver(*work())
     clock.now += 5
     store.fault = None
+    assert out.deliver(*work()).spilled == 3
     assert out.deliver(*work()).written == 3
