@@ -23,6 +23,8 @@ __all__ = [
     "load_settings",
 ]
 
+# What App Service leaves of a Key Vault reference that it cannot resolve.
+_UNRESOLVED = "@Microsoft.KeyVault("
 _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
 # NCRONTAB with seconds, or a time span; whether each field makes sense is the host's to say.
 _SCHEDULE = re.compile(r"(\S+ +){5}\S+|\d+:\d{2}:\d{2}")
@@ -183,6 +185,11 @@ def _influxdb(reader: _Reader) -> InfluxSettings | None:
     org, bucket, token = (
         reader.required(f"INFLUXDB_{part}") for part in ("ORG", "BUCKET", "TOKEN")
     )
+    if token.startswith(_UNRESOLVED):
+        reader.problem(
+            "INFLUXDB_TOKEN: the vault's secret cannot be read; set it, give the app's identity the"
+            " role Key Vault Secrets User, and restart the app"
+        )
     if not (token.isascii() and token.isprintable()):
         reader.problem("INFLUXDB_TOKEN: holds characters that no token has; copy it again")
     return InfluxSettings(url, org, bucket, token)

@@ -185,6 +185,14 @@ def test_a_token_that_no_header_can_hold_is_a_problem(token: str) -> None:
     assert token not in problem
 
 
+def test_a_vault_reference_that_was_not_resolved_is_a_problem() -> None:
+    """Sent as a token it would be refused, and everything spilled for want of a secret."""
+    reference = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/influxdb-token)"
+    (problem,) = problems(**{**INFLUX, "INFLUXDB_TOKEN": reference})
+    assert problem.startswith("INFLUXDB_TOKEN: the vault's secret cannot be read")
+    assert reference not in problem
+
+
 def test_an_instance_has_a_name_that_can_be_a_path() -> None:
     """Its status record is stored under it."""
     settings = load_settings({**AZURE, "WEBSITE_INSTANCE_ID": "../a/b" * 40})
