@@ -161,7 +161,6 @@ var abbreviations = loadJsonContent('abbreviations.json')
 // environment to this group; without the hyphen where a service takes letters and digits only.
 var token = toLower(uniqueString(resourceGroup().id, environmentName, location))
 var allTags = union(tags, { 'azd-env-name': environmentName })
-var serviceName = 'scorer'
 // Defaults of docs/settings.md, except for the consumer group, which is the scorer's own.
 var eventHubName = 'sensor-features'
 var consumerGroupName = 'anomaly-scorer'
@@ -370,7 +369,6 @@ module functionApp 'modules/function-app.bicep' = {
     name: '${abbreviations.functionApp}-${token}'
     location: location
     tags: allTags
-    serviceName: serviceName
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
     pythonVersion: pythonVersion

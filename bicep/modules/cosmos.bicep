@@ -137,9 +137,3 @@ output id string = account.id
 
 @description('Address of the account.')
 output endpoint string = account.properties.documentEndpoint
-
-@description('Name of the database.')
-output databaseName string = database.name
-
-@description('Name of the container.')
-output containerName string = container.name

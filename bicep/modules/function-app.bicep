@@ -12,9 +12,6 @@ param location string
 @description('Tags of every resource.')
 param tags object
 
-@description('Name of the service in azure.yaml whose code is deployed here.')
-param serviceName string
-
 @description('Resource id of the app identity.')
 param identityId string
 
@@ -187,7 +184,8 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
   // checkov:skip=CKV_AZURE_222: scoring over HTTP is what it offers; httpAllowedIpRanges narrows it
   name: name
   location: location
-  tags: union(tags, { 'azd-service-name': serviceName })
+  // the service of azure.yaml whose code is deployed here
+  tags: union(tags, { 'azd-service-name': 'scorer' })
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -268,9 +266,6 @@ resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
     ftpPublishing
   ]
 }
-
-@description('Resource id of the site.')
-output id string = site.id
 
 @description('Name of the site.')
 output name string = site.name
