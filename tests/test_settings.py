@@ -156,6 +156,16 @@ def test_azure_needs_storage_and_a_store(missing: str) -> None:
     assert [problem.partition(":")[0] for problem in problems(**environ)] == [missing]
 
 
+def test_flex_consumption_is_azure_without_an_instance_id() -> None:
+    """It names the site on every plan; the store would be lost there just the same."""
+    flex = {"WEBSITE_SITE_NAME": "func-x", "CONTAINER_NAME": "c-1", **BOUND}
+    said = problems(**flex)
+    assert [problem.partition(":")[0] for problem in said] == [
+        "STORAGE_ACCOUNT_NAME",
+        "INFLUXDB_URL",
+    ]
+
+
 @pytest.mark.parametrize("name", BOUND)
 def test_azure_needs_what_the_host_puts_into_bindings(name: str) -> None:
     """It knows no defaults of ours, and a function that it cannot bind is silent."""
