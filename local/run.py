@@ -28,6 +28,7 @@ from replay.columns import column_names
 from replay.sending import SendError
 from replay.stopping import ENDED_AT_ONCE, stop_signal
 from scoring.app import SCORES_FILE
+from scoring.azure_host import AZURE_MARKS
 from scoring.dead_letters import CONTAINER, DeadLetters
 from scoring.errors import ScoringError
 from scoring.registry import Registry
@@ -148,7 +149,7 @@ def _environment(folder: Path, store: str) -> Iterator[Mapping[str, str]]:
     blank = {name: "" for name in SETTINGS if name not in _KEPT}
     variables = process_environment().variables()
     kept = {name: variables[name] for name in _KEPT if name in variables}
-    settings = {**blank, **kept, "DATA_DIR": str(folder), "WEBSITE_INSTANCE_ID": ""}
+    settings = {**blank, **kept, "DATA_DIR": str(folder), **dict.fromkeys(AZURE_MARKS, "")}
     if store != "azurite":
         yield settings
         return

@@ -2,12 +2,12 @@
 
 import os
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from scoring.azure_host import is_on_azure, is_unresolved, machine_name
 from scoring.cosmos_settings import CosmosSettings, read_cosmos
 from scoring.errors import SettingsError
 from scoring.known_settings import SETTINGS, Setting
@@ -183,6 +183,11 @@ def _influxdb(reader: _Reader) -> InfluxSettings | None:
     org, bucket, token = (
         reader.required(f"INFLUXDB_{part}") for part in ("ORG", "BUCKET", "TOKEN")
     )
+    if is_unresolved(token):
+        reader.problem(
+            "INFLUXDB_TOKEN: the vault's secret cannot be read; set it, give the app's identity the"
+            " role Key Vault Secrets User, and restart the app"
+        )
     if not (token.isascii() and token.isprintable()):
         reader.problem("INFLUXDB_TOKEN: holds characters that no token has; copy it again")
     return InfluxSettings(url, org, bucket, token)
@@ -233,7 +238,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     reader = _Reader(environ)
-    on_azure = bool(environ.get("WEBSITE_INSTANCE_ID"))
+    on_azure = is_on_azure(environ)
     _check_storage(reader, on_azure=on_azure)
     _check_sinks(reader, on_azure=on_azure)
     _check_bindings(reader, on_azure=on_azure)
@@ -284,5 +289,4 @@ def is_fast_decoding() -> bool:
 
 def _instance(environ: Mapping[str, str]) -> str:
     """Name this process among all that score: instance or machine, then process id."""
-    machine = environ.get("WEBSITE_INSTANCE_ID") or socket.gethostname()
-    return f"{re.sub(r'[^A-Za-z0-9-]', '-', machine)[:48]}-{os.getpid()}"
+    return f"{re.sub(r'[^A-Za-z0-9-]', '-', machine_name(environ))[:48]}-{os.getpid()}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from replay.__main__ import main
+from scoring.azure_host import AZURE_MARKS
 from scoring.dead_letters import CONTAINER, DeadLetters
 from scoring.settings import SETTINGS
 from scoring.storage import FolderStorage
@@ -31,7 +32,7 @@ class Ran:
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """Set the app to a folder of this test, and to nothing else."""
-    for name in (*SETTINGS, "WEBSITE_INSTANCE_ID"):
+    for name in (*SETTINGS, *AZURE_MARKS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     return monkeypatch

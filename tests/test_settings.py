@@ -156,6 +156,16 @@ def test_azure_needs_storage_and_a_store(missing: str) -> None:
     assert [problem.partition(":")[0] for problem in problems(**environ)] == [missing]
 
 
+def test_flex_consumption_is_azure_without_an_instance_id() -> None:
+    """It names the site on every plan; the store would be lost there just the same."""
+    flex = {"WEBSITE_SITE_NAME": "func-x", "CONTAINER_NAME": "c-1", **BOUND}
+    said = problems(**flex)
+    assert [problem.partition(":")[0] for problem in said] == [
+        "STORAGE_ACCOUNT_NAME",
+        "INFLUXDB_URL",
+    ]
+
+
 @pytest.mark.parametrize("name", BOUND)
 def test_azure_needs_what_the_host_puts_into_bindings(name: str) -> None:
     """It knows no defaults of ours, and a function that it cannot bind is silent."""
@@ -183,6 +193,14 @@ def test_a_token_that_no_header_can_hold_is_a_problem(token: str) -> None:
     (problem,) = problems(**{**INFLUX, "INFLUXDB_TOKEN": token})
     assert problem.startswith("INFLUXDB_TOKEN")
     assert token not in problem
+
+
+def test_a_vault_reference_that_was_not_resolved_is_a_problem() -> None:
+    """Sent as a token it would be refused, and everything spilled for want of a secret."""
+    reference = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/influxdb-token)"
+    (problem,) = problems(**{**INFLUX, "INFLUXDB_TOKEN": reference})
+    assert problem.startswith("INFLUXDB_TOKEN: the vault's secret cannot be read")
+    assert reference not in problem
 
 
 def test_an_instance_has_a_name_that_can_be_a_path() -> None:
