@@ -1,4 +1,5 @@
-// Who is told when an alert fires or resolves. Without a receiver there is no action group.
+metadata description = 'Tells operators when an alert fires or resolves; without a receiver there is no action group.'
+
 @description('Start of the names of resources.')
 param namePrefix string
 

@@ -1,4 +1,5 @@
-// Tells an operator when something is wrong: a rule for each query alert-*.kql, and who is told.
+metadata description = 'Tells an operator when something is wrong: a rule for each query alert-*.kql.'
+
 @description('Start of the names of resources.')
 param namePrefix string
 

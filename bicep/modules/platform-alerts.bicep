@@ -1,4 +1,5 @@
-// Alerts on what Azure itself measures of Event Hubs and Cosmos DB: they need no word from the app.
+metadata description = 'Watches what Azure itself measures of Event Hubs and Cosmos DB, without a word from the app.'
+
 @description('Start of the names of resources.')
 param namePrefix string
 

@@ -1,4 +1,5 @@
-// The figures of the alerts over time: a workbook with one tile for each query tile-*.kql.
+metadata description = 'Shows the figures of the alerts over time: a tile for each query tile-*.kql.'
+
 @description('Start of the names of resources.')
 param namePrefix string
 
