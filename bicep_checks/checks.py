@@ -7,6 +7,7 @@ from bicep_checks.bindings import check_bindings
 from bicep_checks.deployment import read_deployment
 from bicep_checks.findings import Finding
 from bicep_checks.local_auth import check_local_auth
+from bicep_checks.loops import check_loops
 from bicep_checks.members import check_members
 from bicep_checks.modules import check_modules
 from bicep_checks.names import check_names
@@ -23,6 +24,7 @@ _FROM_FILES = (
     check_modules,
     check_references,
     check_loaded_files,
+    check_loops,
     check_parameters_file,
     check_azd,
     check_secrets,

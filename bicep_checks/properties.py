@@ -9,6 +9,7 @@ from bicep_checks.declarations import BicepFile, Resource
 from bicep_checks.deployment import Deployment
 from bicep_checks.findings import Finding, Rule
 from bicep_checks.nodes import at_path, line, literal, member, members, text
+from bicep_checks.own_schemas import OWN_SCHEMAS
 from bicep_checks.schema_types import (
     ObjectType,
     ResourceSchema,
@@ -17,7 +18,7 @@ from bicep_checks.schema_types import (
     item_type,
 )
 from bicep_checks.schemas import SchemaCache
-from bicep_checks.unchecked import EXTRA_PROPERTIES, OWN_PROPERTIES, UNCHECKED_TYPES
+from bicep_checks.unchecked import EXTRA_PROPERTIES, OWN_PROPERTIES
 from bicep_checks.values import items, possible_values
 
 _LITERALS = {
@@ -35,7 +36,7 @@ def resource_schemas(
 ) -> Mapping[str, ResourceSchema | None]:
     """Return the schema of every type that the deployment uses."""
     kinds = {one.full_type for file in deployment.files.values() for one in file.resources.values()}
-    return cache.read(kinds - UNCHECKED_TYPES.keys())
+    return {**cache.read(kinds - OWN_SCHEMAS.keys()), **OWN_SCHEMAS}
 
 
 def check_properties(
@@ -54,14 +55,11 @@ def _version_findings(
     file: BicepFile, resource: Resource, schema: ResourceSchema | None
 ) -> Iterator[Finding]:
     where = line(resource.node)
-    unchecked = UNCHECKED_TYPES.get(resource.full_type)
-    if schema is None and unchecked is None:
+    if schema is None:
         remedy = f"correct the type {resource.full_type}; no schema knows it"
         yield Finding(file.path, where, Rule.UNKNOWN_TYPE, remedy)
-        return
-    expected = schema.version if schema is not None else unchecked[0] if unchecked else ""
-    if (resource.version or expected) != expected:
-        remedy = f"use {resource.full_type}@{expected}, whose schema is held"
+    elif (resource.version or schema.version) != schema.version:
+        remedy = f"use {resource.full_type}@{schema.version}, whose schema is held"
         yield Finding(file.path, where, Rule.API_VERSION, remedy)
 
 

@@ -56,9 +56,11 @@ def _output_problem(
 ) -> str | None:
     called = deployment.called(file, file.modules[name])
     names = [one for one in path if one != "[]"]
-    if called is None or len(names) < 2 or names[0] != "outputs":  # noqa: PLR2004  # outputs.x
+    if called is None or names[:1] == ["name"]:
         return None
-    return None if names[1] in called.outputs else f"{called.path} has no output {names[1]}"
+    if names[:1] != ["outputs"]:
+        return "a module has outputs and a name"
+    return None if {*names[1:2]} <= called.outputs.keys() else f"{called.path} has no {names[1]}"
 
 
 def _json_problem(
