@@ -25,7 +25,7 @@ run: .venv/local  ## score a simulated fleet, or DATA=file.csv; RUN_SECONDS, FEA
 		--features "$$FEATURES" --time "$$TIME" --sensor "$$SENSOR" --label "$$LABEL" \
 		--store "$(STORE)" --port "$(PORT)"
 
-test: .venv/bench  ## pass every test
+test: .venv/bench .venv/checkov/ready  ## pass every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: .venv/dev  ## the long proof: 200,000 readings through kills and outages, all accounted for
@@ -36,12 +36,13 @@ influxd: .venv/influxdb  ## a real InfluxDB for the tests, from Debian's package
 .venv/influxdb: | .venv/bin/pip
 	@.ci/influxd $@
 
-check: .venv/dev  ## format, lint, types, import contracts, spelling
+check: .venv/dev .venv/checkov/ready  ## format, lint, types, import contracts, spelling, Bicep
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m bicep_checks --checkov .venv/checkov/bin/checkov
 
 bench: .venv/bench  ## measure against the promises; CHECK=1 fails where a ratio is missed, CHECK=all where any is
 	@$(BIN)/python -m bench --check "$(CHECK)"
@@ -76,6 +77,13 @@ clean:  ## remove the virtual environment and all local data
 
 .venv/bench: requirements-bench.txt .venv/dev
 	@$(PIP) -r requirements-bench.txt
+	@touch $@
+
+# Apart from the rest, because it pins many versions for itself.
+.venv/checkov/ready: requirements-checkov.txt | .venv/bin/pip
+	@echo "installing checkov (once)"
+	@$(BIN)/python -m venv .venv/checkov
+	@.venv/checkov/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-checkov.txt
 	@touch $@
 
 ifeq ($(STORE),azurite)

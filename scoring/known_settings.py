@@ -83,3 +83,21 @@ _ALL = (
     ),
 )
 SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _ALL})
+
+# What the Functions host and its Python worker read, and no code of ours: name, no default, where
+# it is set, why.
+_OF_HOST = (
+    Setting("FUNCTIONS_WORKER_RUNTIME", None, "local", "`python`; Flex Consumption refuses it"),
+    Setting("AzureWebJobsStorage", None, "local", "checkpoints and timer locks; Azurite's"),
+    Setting(
+        "AzureWebJobsStorage__accountName", None, "azure", "the same on Azure: the account's name"
+    ),
+    Setting("AzureWebJobsStorage__credential", None, "azure", "`managedidentity`: no key"),
+    Setting("AzureWebJobsStorage__clientId", None, "azure", "the identity's client id"),
+    Setting(
+        "PYTHON_THREADPOOL_THREAD_COUNT", None, "azure", "batches and requests scored side by side"
+    ),
+    Setting("OMP_NUM_THREADS", None, "azure", "`1`: side by side, NumPy's threads only contend"),
+    Setting("OPENBLAS_NUM_THREADS", None, "azure", "`1`: the same, for its linear algebra"),
+)
+HOST_SETTINGS: Mapping[str, Setting] = MappingProxyType({one.name: one for one in _OF_HOST})

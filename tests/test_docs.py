@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from azure.functions.decorators.http import HttpTrigger
 
+from scoring.known_settings import HOST_SETTINGS
 from scoring.settings import SETTINGS
 from tests.documents import (
     ROOT,
@@ -31,6 +32,12 @@ def test_every_setting_stands_in_the_table_with_its_default_place_and_meaning() 
         for one in SETTINGS.values()
     ]
     assert table((ROOT / "docs" / "settings.md").read_text("utf-8"), "Setting") == expected
+
+
+def test_every_setting_of_the_host_stands_in_its_table() -> None:
+    """What Bicep and the example set besides is explained too."""
+    expected = [[f"`{one.name}`", one.where, one.meaning] for one in HOST_SETTINGS.values()]
+    assert table((ROOT / "docs" / "settings.md").read_text("utf-8"), "Host setting") == expected
 
 
 def http_routes() -> list[str]:
@@ -85,7 +92,7 @@ def test_no_name_uses_a_word_that_the_glossary_avoids() -> None:
     headings = ("Readings", "Scores", "Models", "The way of a reading")
     avoided = {word for one in headings for word in names(table(section(one, text), "Word"), 2)}
     assert len(avoided) > 5
-    for folder in ("scoring", "training", "replay", "local"):
+    for folder in ("scoring", "training", "replay", "local", "bicep_checks"):
         for path in (ROOT / folder).rglob("*.py"):
             for name in defined_names(ast.parse(path.read_text("utf-8"))):
                 words = {word.lower() for word in re.findall("[A-Z]?[a-z]+", name)}

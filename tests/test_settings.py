@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bicep_checks.app_settings import settings_of
 from scoring.errors import SettingsError
+from scoring.known_settings import HOST_SETTINGS
 from scoring.settings import SETTINGS, load_settings
 
+ALL_SETTINGS = (*SETTINGS.values(), *HOST_SETTINGS.values())
 EXAMPLE = Path(__file__).parents[1] / "local.settings.json.example"
-# Read by the Functions host itself, so no setting of ours.
-HOSTS_OWN = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
 INFLUX = {
     "INFLUXDB_URL": "http://localhost:8086",
     "INFLUXDB_ORG": "plant",
@@ -212,9 +213,7 @@ def test_an_instance_has_a_name_that_can_be_a_path() -> None:
 
 def test_the_example_holds_every_local_setting() -> None:
     """A newcomer copies one file and sees all there is to set."""
-    keys = set(json.loads(EXAMPLE.read_text())["Values"])
-    local = {name for name, setting in SETTINGS.items() if setting.where in {"local", "both"}}
-    assert keys == local | HOSTS_OWN
+    assert set(json.loads(EXAMPLE.read_text())["Values"]) == set(settings_of("local"))
 
 
 def test_the_example_shows_the_defaults() -> None:
@@ -225,7 +224,7 @@ def test_the_example_shows_the_defaults() -> None:
     assert load_settings(values).storage_connection_string == "UseDevelopmentStorage=true"
 
 
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+@pytest.mark.parametrize("setting", ALL_SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_says_what_it_is_for(setting: object) -> None:
     """The meaning goes into the documentation as it stands."""
     assert getattr(setting, "meaning", "")

@@ -1,0 +1,1 @@
+"""Checks the Bicep files of this project without Azure."""
