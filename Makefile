@@ -15,7 +15,7 @@ override LABEL := $(value LABEL)
 export DATA FEATURES TIME SENSOR LABEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench start clean
+.PHONY: help run test soak check bench start package clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ bench: .venv/bench  ## measure against the promises; CHECK=1 fails where a ratio
 
 start: .venv/node  ## run with the Functions host (`func`) and Azurite
 	@$(BIN)/python -m local.start
+
+package: .venv/local  ## write .local/anomaly-scorer.zip, what is deployed; lists its files
+	@$(BIN)/python -m local.package
 
 clean:  ## remove the virtual environment and all local data
 	rm -rf .venv .local
