@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from azure.core.exceptions import AzureError
 from azure.eventhub import EventData, EventDataBatch, EventHubProducerClient
+from azure.eventhub.exceptions import EventHubError
 from azure.identity import DefaultAzureCredential
 
 from replay.sending import Message, SendError
@@ -68,7 +68,7 @@ class EventHubsSender:
         try:
             for key, bodies in by_key.items():
                 self._send_key(key, bodies)
-        except AzureError as error:  # the library's own are among them, and those of identities
+        except EventHubError as error:
             raise SendError(
                 self._client.eventhub_name,
                 str(error),

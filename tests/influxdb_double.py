@@ -119,7 +119,7 @@ class RealInflux:
             process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             self._create_database(process)
-            with InfluxDouble(self._write).running() as front:
+            with InfluxDouble(self._respond).running() as front:
                 yield front
         finally:
             process.terminate()
@@ -157,9 +157,17 @@ class RealInflux:
             for values in series["values"]
         ]
 
-    def _write(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Answer:
         if request.headers.get("Authorization") != f"Token {TOKEN}":
             return _error(401, "unauthorized access")
+        return self._passed_on(request) if request.path == "/query" else self._write(request)
+
+    def _passed_on(self, request: Request) -> Answer:
+        url = f"http://127.0.0.1:{self._port}/query"
+        with urllib.request.urlopen(url, request.body.encode(), 5) as answer:
+            return Answer(answer.status, body=answer.read())
+
+    def _write(self, request: Request) -> Answer:
         query = urllib.parse.urlencode({"db": request.query["bucket"], "precision": "n"})
         url = f"http://127.0.0.1:{self._port}/write?{query}"
         try:

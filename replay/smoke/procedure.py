@@ -11,7 +11,6 @@ from replay.smoke.checks import Check, is_passed, judged
 from replay.smoke.comparison import (
     HealthCounts,
     count_checks,
-    counts_suffice,
     is_complete,
     letter_checks,
     store_checks,
@@ -134,7 +133,6 @@ class _Run:
         self._expected = expected
         self._reach = reach
         self._before = before
-        self._reasons = [one.reason for one in events.bad]
         # Counts are a poor proof, for where nothing better can be had.
         self._needs_counts = not reach.stores or reach.letters is None
         self._late: list[str] = []
@@ -200,9 +198,7 @@ class _Run:
             return False
         if seen.letters is not None and not is_passed(self._letters(seen.letters)):
             return False
-        return seen.counts is None or counts_suffice(
-            self._before, seen.counts, len(self._expected), self._reasons
-        )
+        return is_passed(self._counts(seen))
 
     def _of(self, store: StoreReader) -> dict[str, Expected]:
         """Return what this store must hold."""
@@ -223,10 +219,15 @@ class _Run:
                 checks += store_checks(store.name, self._of(store), stored, self._late)
         if seen.letters is not None:
             checks += self._letters(seen.letters)
-        if seen.counts is not None:
-            n = len(self._expected)
-            checks += count_checks(self._before, seen.counts, n, self._reasons)
-        return checks
+        return checks + self._counts(seen)
+
+    def _counts(self, seen: _Seen) -> list[Check]:
+        """Go by health for what could not be read."""
+        if seen.counts is None:
+            return []
+        n_good = 0 if seen.stored else len(self._expected)
+        reasons = [one.reason for one in self._events.bad] if seen.letters is None else []
+        return count_checks(self._before, seen.counts, n_good, reasons)
 
     def _health_after(self) -> list[Check]:
         """Check health once more: a store may have failed just now."""
