@@ -15,7 +15,7 @@ override LABEL := $(value LABEL)
 export DATA FEATURES TIME SENSOR LABEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak influxd check bench start clean
+.PHONY: help run test soak influxd check bench start package smoke clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -49,6 +49,16 @@ bench: .venv/bench  ## measure against the promises; CHECK=1 fails where a ratio
 
 start: .venv/node  ## run with the Functions host (`func`) and Azurite
 	@$(BIN)/python -m local.start
+
+package: .venv/local  ## write .local/anomaly-scorer.zip, what is deployed; lists its files
+	@$(BIN)/python -m local.package
+
+# The key by the environment: everyone on a machine can read the arguments of its processes.
+smoke: export SMOKE_KEY := $(value KEY)
+smoke: .venv/local  ## check a deployed app: URL= NAMESPACE= with KEY in the environment; HUB, FEATURES, WAIT
+	@test -n "$(URL)" || { echo "name the app: KEY=... make smoke URL=https://<app>.azurewebsites.net NAMESPACE=<namespace>"; exit 2; }
+	@$(BIN)/python -m replay smoke --url "$(URL)" --namespace "$(NAMESPACE)" --hub "$(HUB)" \
+		--features "$$FEATURES" --wait "$(or $(WAIT),180)"
 
 clean:  ## remove the virtual environment and all local data
 	rm -rf .venv .local

@@ -1,4 +1,4 @@
-"""Commands that make readings, send them, and replay those that were rejected."""
+"""Commands that make readings, send them, replay those that were rejected, and check an app."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from replay import dead_letters_command, send_command, simulate_command
+from replay.smoke import command as smoke_command
 from replay.stopping import ENDED_AT_ONCE
 from scoring.errors import ScoringError
 
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     letters = commands.add_parser("dead-letters", help="list, show or replay rejected readings")
     dead_letters_command.add_arguments(letters)
     letters.set_defaults(run=lambda chosen: dead_letters_command.run(chosen, os.environ))
+    smoke = commands.add_parser("smoke", help="check a deployed app with 100 known events")
+    smoke_command.add_arguments(smoke)
+    smoke.set_defaults(run=lambda chosen: smoke_command.run(chosen, os.environ))
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))

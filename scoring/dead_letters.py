@@ -164,9 +164,17 @@ class DeadLetters:
             self._container.put(path, data, only_if_absent=True)
         return path
 
-    def files(self) -> Iterator[LetterFile]:
-        """Read file by file, in the order of their names: by place, then by sequence number."""
+    def files(self, since: datetime | None = None) -> Iterator[LetterFile]:
+        """Read file by file, in the order of their names: by place, then by sequence number.
+
+        Parameters
+        ----------
+        since : datetime, optional
+            Leave out, unread, what was written before; zone-aware.
+        """
         for entry in self._container.list():
+            if since is not None and entry.modified < since:
+                continue
             found = self._container.get(entry.path)
             if isinstance(found, Stored):
                 yield _letter_file(entry.path, found)

@@ -63,7 +63,7 @@ class RealInflux:
         """Run it with its front, which stays while influxd is killed and started."""
         try:
             self.start()
-            with InfluxDouble(self._write).running() as front:
+            with InfluxDouble(self._respond).running() as front:
                 yield front
         finally:
             self.kill()
@@ -118,18 +118,26 @@ class RealInflux:
             for values in series["values"]
         ]
 
-    def _write(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Answer:
         if request.headers.get("Authorization") != f"Token {TOKEN}":
             return _error(401, "unauthorized access")
-        query = urllib.parse.urlencode({"db": request.query["bucket"], "precision": "n"})
-        url = f"http://127.0.0.1:{self._port}/write?{query}"
         try:
-            urllib.request.urlopen(url, request.body.encode(), _TIMEOUT_S).close()
+            return self._passed_on(request) if request.path == "/query" else self._write(request)
         except urllib.error.HTTPError as error:
             found = json.load(error)["error"]
             return _error(422 if "type conflict" in found else error.code, found)
         except OSError as error:  # a killed server answers nothing, and so does its front
             raise ConnectionAbortedError from error
+
+    def _passed_on(self, request: Request) -> Answer:
+        url = f"http://127.0.0.1:{self._port}/query"
+        with urllib.request.urlopen(url, request.body.encode(), _TIMEOUT_S) as answer:
+            return Answer(answer.status, body=answer.read())
+
+    def _write(self, request: Request) -> Answer:
+        query = urllib.parse.urlencode({"db": request.query["bucket"], "precision": "n"})
+        url = f"http://127.0.0.1:{self._port}/write?{query}"
+        urllib.request.urlopen(url, request.body.encode(), _TIMEOUT_S).close()
         return Answer()
 
 

@@ -1,8 +1,9 @@
 """Runs a Function App with Microsoft's own runtime library, as a process that a test talks to.
 
-``python official_runtime.py FOLDER`` indexes and loads the app in FOLDER, writes what the library
-told the host about it as one line of JSON, and then answers one line for each invocation asked
-for on standard input. No host, no network: host and worker exchange the same messages as on
+``python official_runtime.py FOLDER [LIBRARIES]`` indexes and loads the app in FOLDER, writes what
+the library told the host about it as one line of JSON, and then answers one line for each
+invocation asked for on standard input. The runtime library may lie in LIBRARIES; what the app
+brings itself goes before it. No host, no network: host and worker exchange the same messages as on
 Azure, whose classes azure-functions-runtime-v1 carries.
 """
 
@@ -133,6 +134,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path[0] = sys.argv[1]  # the app, and not this file's folder, as in the worker
+    sys.path += sys.argv[2:]
     runtime = OfficialRuntime(sys.argv[1])
     with answers:
         print(json.dumps(runtime.description()), file=answers, flush=True)

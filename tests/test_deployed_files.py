@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed_files import ROOT, deployed_files
+from local.deployed_files import deployed_files
+from tests.deployed_files import ROOT
 
 ALWAYS = {"function_app.py", "host.json", "requirements.txt"}
 
@@ -20,13 +21,13 @@ def project_files() -> set[str]:
             ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         return set(listed.stdout.splitlines())
-    return set(deployed_files())
+    return set(deployed_files(ROOT))
 
 
 def test_exactly_the_app_is_deployed() -> None:
     """The entry file, its two companions and the scoring package, without caches."""
     code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "scoring").rglob("*.py")}
-    deployed = set(deployed_files())
+    deployed = set(deployed_files(ROOT))
     assert code | ALWAYS <= deployed
     assert (deployed & project_files()) - code == ALWAYS
 
@@ -41,6 +42,8 @@ def test_exactly_the_app_is_deployed() -> None:
         "tests/test_app.py",
         "requirements-dev.txt",
         "docs/contracts.md",
+        ".env",
+        ".azure/plant/.env",
     ],
 )
 def test_what_stays_here_is_left_out(tmp_path: Path, path: str) -> None:

@@ -67,7 +67,7 @@ def test_every_http_route_is_documented(document: str) -> None:
     assert [route for route in routes if route not in text] == []
 
 
-@pytest.mark.parametrize("target", ["run", "test", "check", "start"])
+@pytest.mark.parametrize("target", ["run", "test", "check", "start", "package", "smoke"])
 def test_the_readme_names_the_make_target(target: str) -> None:
     """A newcomer finds each command."""
     assert f"make {target}" in (ROOT / "README.md").read_text("utf-8")

@@ -70,3 +70,28 @@ def test_names_reach_the_run_as_they_were_given(folder: Path, data: str) -> None
     arguments = make(folder, "run", *given).stdout.splitlines()
     for name, value in {"DATA": data, **names}.items():
         assert arguments[arguments.index(f"--{name.lower()}") + 1] == value
+
+
+def made(folder: Path, text: str) -> None:
+    """Let the virtual environment pass for one that is there, with a Python that does this."""
+    script(folder / ".venv" / "bin" / "python", text)
+    (folder / ".venv" / "bin" / "pip").touch()
+    (folder / ".venv" / "local").touch()
+
+
+@pytest.mark.parametrize("given", ["KEY=ab$cd==", "URL=x"])
+def test_the_key_reaches_smoke_by_the_environment_alone(folder: Path, given: str) -> None:
+    """Arguments of processes can be read by everyone; without a key there is none."""
+    made(folder, 'printf "%s\\n" "key:$SMOKE_KEY" "$@"')
+    said = make(folder, "smoke", "URL=http://127.0.0.1:1", given).stdout.splitlines()
+    assert said[0] == ("key:ab$cd==" if "KEY" in given else "key:")
+    assert not any("ab$cd" in argument for argument in said[1:])
+    assert said[1:4] == ["-m", "replay", "smoke"]
+
+
+def test_smoke_without_an_address_says_how_it_is_called(folder: Path) -> None:
+    """It names what is missing."""
+    made(folder, "exit 1")
+    ended = make(folder, "smoke")
+    assert ended.returncode != 0
+    assert "URL=https://" in ended.stdout

@@ -1,11 +1,12 @@
-"""Tests of the shipped app in Microsoft's own runtime library, as Azure indexes and calls it."""
+"""Tests of the package in Microsoft's own runtime library, as Azure indexes and calls it.
+
+The app is the zip that is deployed, unpacked, and runs with the deployed requirements alone.
+"""
 
 import base64
-import importlib.metadata
 import json
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,27 +15,24 @@ from typing import IO, Any
 
 import pytest
 
-from tests.deployed_files import deploy
+from local.lone_environment import LoneEnvironment, lone_environment
+from tests.deployed_files import ROOT, deploy
 from tests.deployments import Deployment, deployed
 from tests.event_batches import body, trigger_metadata
-from tests.official_runtime import PACKAGE
 from tests.small_models import publish, small_model
 
-_INSTALLED = {dist.name for dist in importlib.metadata.distributions()}
-pytestmark = pytest.mark.skipif(
-    not {PACKAGE, "azure-functions-runtime"} <= _INSTALLED,
-    reason="not installed: pip install --no-deps --ignore-requires-python"
-    " -r requirements-runtime.txt",
-)
+# The first test waits while the requirements are installed, once for each content of theirs.
+pytestmark = pytest.mark.timeout(600)
 
 
 class Runtime:
     """The process that runs the app; see `official_runtime`."""
 
-    def __init__(self, folder: Path, data_dir: Path) -> None:
+    def __init__(self, alone: LoneEnvironment, folder: Path, data_dir: Path) -> None:
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        script = Path(__file__).with_name("official_runtime.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("official_runtime.py")), str(folder)],
+            [str(alone.python), str(script), str(folder), str(alone.runtime)],
             cwd=folder,
             env=keep | {"DATA_DIR": str(data_dir), "MODEL_REFRESH_SECONDS": "0.1"},
             stdin=subprocess.PIPE,
@@ -85,10 +83,18 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 @pytest.fixture(scope="module")
-def runtime(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    """Run exactly the files that are deployed, in a folder of their own."""
+def alone() -> LoneEnvironment:
+    """Install what is deployed, and nothing that only tests or tools need."""
+    return lone_environment(ROOT)
+
+
+@pytest.fixture(scope="module")
+def runtime(
+    alone: LoneEnvironment, deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runtime]:
+    """Run the unpacked zip in a folder of its own."""
     app = deploy(tmp_path_factory.mktemp("app"))
-    runtime = Runtime(app, deployment.data_dir)
+    runtime = Runtime(alone, app, deployment.data_dir)
     yield runtime
     runtime.close()
 
@@ -114,6 +120,19 @@ def trigger(runtime: Runtime, function: str) -> dict[str, Any]:
     """Return what the host gets to know about a function's trigger."""
     first: dict[str, Any] = runtime.functions[function]["bindings"][0]
     return first
+
+
+def test_the_environment_holds_the_deployed_requirements_alone(alone: LoneEnvironment) -> None:
+    """A library of tests or tools that the app came to need would be missing on Azure."""
+    missing = "import importlib.util as u; print([n for n in {} if not u.find_spec(n)])"
+    names = ["sklearn", "pytest", "rich", "polars", "croniter", "pip"]
+    found = subprocess.run(
+        [str(alone.python), "-c", missing.format(names)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "['pytest', 'rich', 'polars', 'croniter', 'pip']"
 
 
 def test_the_library_finds_the_functions(runtime: Runtime) -> None:

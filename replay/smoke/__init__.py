@@ -1,0 +1,1 @@
+"""Checks a deployed app from outside with known events, after a deployment."""
