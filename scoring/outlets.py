@@ -3,13 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scoring.breaker import Breaker
 from scoring.errors import SinkThrottledError, SinkUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
-from scoring.ledger import StoreCounts
+from scoring.ledger import Ledger, StoreCounts
 from scoring.scored import Refused, ScoredBatch, Sink
 from scoring.spill import Spill
 
@@ -49,6 +49,7 @@ class Outlet:
     sink: Sink
     breaker: Breaker
     spill: Spill
+    ledger: Ledger = field(default_factory=Ledger)
 
     def deliver(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
         """Write a batch, or spill it.
@@ -66,16 +67,22 @@ class Outlet:
             refused = self.sink.write(scored)
         except SinkThrottledError:
             self.breaker.succeeded()  # it is there
+            self._count("failures")
             raise
         except SinkUnavailableError as error:
             self.breaker.failed()
+            self._count("failures")
             _log.warning("%s; the batch is spilled", error)
             return self._spilled(events, scored)
         except BaseException:
             self.breaker.failed()
+            self._count("failures")
             raise
         self.breaker.succeeded()
         return Delivered(sum(map(len, scored)) - len(refused), 0, refused)
+
+    def _count(self, what: str, n: int = 1) -> None:
+        self.ledger.count(what, self.sink.name, n=n)
 
     def _spilled(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
         self.spill.put(self.sink.name, events, scored)
@@ -110,10 +117,13 @@ class Outlet:
             try:
                 refused = self.sink.write([batch])
             except SinkUnavailableError as error:
+                self._count("failures")
                 _log.warning("%s; what is spilled waits", error)
                 break
             if refused:
                 turn_away(spilled.events(), spilled.rejected(refused))
             self.spill.remove(entry)
+            self._count("drained", len(batch) - len(refused))
+            self._count("refused", len(refused))
             drained += len(batch) - len(refused)
         return drained

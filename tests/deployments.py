@@ -66,6 +66,7 @@ def deployed(data_dir: Path, **environ: str) -> Iterator[Deployment]:
     try:
         yield Deployment(app, data_dir)
     finally:
+        app.telemetry.stop()
         for sink in app.http.sinks:
             if isinstance(sink, SqliteSink):
                 sink.close()

@@ -19,6 +19,7 @@ from tests.deployments import Deployment, deployed
 from tests.event_batches import body, trigger_metadata
 from tests.official_runtime import PACKAGE
 from tests.small_models import publish, small_model
+from tests.telemetry_doubles import Collector, wait_until
 
 _INSTALLED = {dist.name for dist in importlib.metadata.distributions()}
 pytestmark = pytest.mark.skipif(
@@ -31,12 +32,12 @@ pytestmark = pytest.mark.skipif(
 class Runtime:
     """The process that runs the app; see `official_runtime`."""
 
-    def __init__(self, folder: Path, data_dir: Path) -> None:
+    def __init__(self, folder: Path, data_dir: Path, **environ: str) -> None:
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("official_runtime.py")), str(folder)],
             cwd=folder,
-            env=keep | {"DATA_DIR": str(data_dir), "MODEL_REFRESH_SECONDS": "0.1"},
+            env=keep | {"DATA_DIR": str(data_dir), "MODEL_REFRESH_SECONDS": "0.1"} | environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -56,11 +57,13 @@ class Runtime:
         print(json.dumps({"function": function} | data), file=self._in, flush=True)
         return self._read()
 
-    def score_events(self, bodies: Sequence[bytes], first: int = 0) -> dict[str, Any]:
+    def score_events(
+        self, bodies: Sequence[bytes], first: int = 0, **data: object
+    ) -> dict[str, Any]:
         """Invoke the Event Hubs function with a binary batch and the host's metadata."""
         encoded = [base64.b64encode(one).decode() for one in bodies]
         metadata = trigger_metadata(len(bodies), first=first)
-        return self.invoke("score_events", bodies=encoded, metadata=metadata)
+        return self.invoke("score_events", bodies=encoded, metadata=metadata, **data)
 
     def http(self, function: str, method: str, **parts: object) -> tuple[int, Any]:
         """Invoke an HTTP function; returns status and document."""
@@ -234,3 +237,24 @@ def test_the_health_route_answers(ready: Runtime) -> None:
     status, found = ready.http("health", "GET")
     assert (status, found["parts"]["model:default"]["state"]) == (200, "ok")
     assert found["parts"]["model:default"]["version"] == small_model().manifest.version
+
+
+def test_a_span_is_the_child_of_the_invocation(tmp_path: Path) -> None:
+    """The host's trace goes through its messages, the library and our functions."""
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with deployed(tmp_path / "data") as own, Collector().running() as collector:
+        publish(own.models, small_model())
+        runtime = Runtime(
+            deploy(tmp_path / "app"),
+            tmp_path / "data",
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_TRACES_SAMPLER_ARG="1",
+            OTEL_METRIC_EXPORT_INTERVAL="100",
+        )
+        try:
+            runtime.score_events([body(1)], trace_parent=f"00-{trace}-{parent}-00")
+            wait_until(lambda: bool(collector.spans()), "no span is sent")
+        finally:
+            runtime.close()
+        (span,) = collector.spans()
+    assert (span.name, span.trace_id, span.parent_id) == ("score_events", trace, parent)
