@@ -36,34 +36,34 @@ def _scorer() -> "ScoringApp":
     minimum_interval="00:00:01",
     maximum_interval="00:01:00",
 )
-def score_events(events: List[func.EventHubEvent]) -> None:  # noqa: UP006  # see the import
+def score_events(events: List[func.EventHubEvent], context: func.Context) -> None:  # noqa: UP006  # see the import
     """Score every reading of a batch; raising keeps the batch for another try."""
-    _scorer().score_events(events)
+    _scorer().score_events(events, context)
 
 
 @app.function_name("reload_models")
 @app.timer_trigger(arg_name="timer", schedule="%MODEL_RELOAD_SCHEDULE%", run_on_startup=False)
-def reload_models(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the binding needs it
+def reload_models(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001  # the binding needs it
     """Verify every routed model's current version, so that a bad one is reported early."""
-    _scorer().reload_models()
+    _scorer().reload_models(context)
 
 
 @app.function_name("drain_spill")
 @app.timer_trigger(arg_name="timer", schedule="%SPILL_DRAIN_SCHEDULE%", run_on_startup=False)
-def drain_spill(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the binding needs it
+def drain_spill(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001  # the binding needs it
     """Write back what waits for stores that were down."""
-    _scorer().drain_spill()
+    _scorer().drain_spill(context)
 
 
 @app.function_name("score")
 @app.route(route="score", methods=["POST"])
-def score(req: func.HttpRequest) -> func.HttpResponse:
+def score(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Score the readings in the request."""
     from scoring.errors import ScoringError  # noqa: PLC0415
     from scoring.http_api import failure_response  # noqa: PLC0415
 
     try:
-        return _http(_scorer().http.score(req.get_body(), dict(req.params)))
+        return _http(_scorer().score(req.get_body(), dict(req.params), context))
     except ScoringError as error:
         return _http(failure_response(error))
 

@@ -10,7 +10,7 @@ from azure.functions import http, meta
 
 from local.functions import HttpFunction
 from local.http_message import Answer, Request
-from local.invocation import Invoker
+from local.invocation import Invoker, TraceContext
 from local.routes import Router
 
 _NOT_THE_APPS = {"content-length", "transfer-encoding", "connection"}  # the server sets these
@@ -47,7 +47,8 @@ class HttpFunctions:
             given = http.HttpRequestConverter.decode(
                 _datum(request, parameters), trigger_metadata={}
             )
-            return _to_answer(self._invoker.invoke(function.target, given))
+            trace = TraceContext(request.header("traceparent") or "")
+            return _to_answer(self._invoker.invoke(function.target, given, trace=trace))
         except Exception:
             _logger.exception("%s failed", function.target.name)
             return Answer(500)

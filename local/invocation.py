@@ -39,7 +39,7 @@ class RetryContext:
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """Distributed tracing, which this machine has none of."""
+    """Whose child an invocation is: W3C, from the header of a request; else nobody's."""
 
     trace_parent: str = ""
     trace_state: str = ""
@@ -65,11 +65,19 @@ class Invoker:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def invoke(self, target: Target, value: object, retry: RetryContext | None = None) -> Any:
+    def invoke(
+        self,
+        target: Target,
+        value: object,
+        retry: RetryContext | None = None,
+        trace: TraceContext | None = None,
+    ) -> Any:
         """Call a function with its trigger's value; its result or error is the caller's."""
         arguments = {target.parameter: value}
         if target.parameter != "context" and "context" in inspect.signature(target.call).parameters:
-            arguments["context"] = Context(target.name, retry or RetryContext(0, 0))
+            arguments["context"] = Context(
+                target.name, retry or RetryContext(0, 0), trace_context=trace or TraceContext()
+            )
         result = target.call(**arguments)
         if inspect.iscoroutine(result):
             return asyncio.run_coroutine_threadsafe(result, self._running_loop()).result()

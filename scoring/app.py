@@ -4,6 +4,8 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,8 +17,9 @@ from scoring.cache import ModelCache
 from scoring.collisions import CollisionCounter
 from scoring.decoding import event_batch
 from scoring.delivery import Delivery
+from scoring.depths import Depths
 from scoring.events import ReadingKeys
-from scoring.http_api import HttpApi
+from scoring.http_api import HttpApi, Response
 from scoring.ledger import Ledger
 from scoring.outlets import Outlet
 from scoring.pipeline import Policy
@@ -29,7 +32,10 @@ from scoring.sinks.influxdb import InfluxSink
 from scoring.sinks.sqlite import SqliteSink
 from scoring.spill import CONTAINER as SPILL
 from scoring.spill import Spill
+from scoring.stages import StageClock
 from scoring.storage import Storage, open_storage
+from scoring.telemetry_process import Telemetry
+from scoring.telemetry_values import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,37 +52,78 @@ _DRAIN_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ScoringApp:
-    """What the functions call; one a process, safe to use from any thread."""
+    """What the functions call; one a process, safe to use from any thread.
+
+    Each takes the context of its invocation, which tells telemetry whose child it is.
+    """
 
     settings: Settings
     delivery: Delivery
     http: HttpApi
+    telemetry: Telemetry
+    depths: Depths
 
-    def score_events(self, events: "Sequence[func.EventHubEvent]") -> None:
+    def score_events(
+        self, events: "Sequence[func.EventHubEvent]", context: "func.Context | None" = None
+    ) -> None:
         """Score one batch of the trigger; raises where it has to come again."""
-        if events:
-            _spare_the_collector()
-            self.delivery.deliver(event_batch(events, self.settings.event_hub_name, _now()))
+        if not events:
+            return
+        _spare_the_collector()
+        with self.telemetry.invocation("score_events", context) as known:
+            stages = StageClock()
+            batch = event_batch(events, self.settings.event_hub_name, _now())
+            stages.ended("decode")
+            known["scoring.partition"] = batch.partition
+            known.update(self.delivery.deliver(batch, stages).attributes())
 
-    def reload_models(self) -> None:
+    def score(
+        self, body: bytes, query: Mapping[str, str], context: "func.Context | None" = None
+    ) -> Response:
+        """Score the readings in a request."""
+        with self.telemetry.invocation("score", context) as known:
+            response = self.http.score(body, query)
+            known["scoring.status"] = response.status
+            return response
+
+    def reload_models(self, context: "func.Context | None" = None) -> None:
         """Refresh this process's models, and report any current version that is unusable.
 
         Other processes refresh on their own data path; this one finds a bad publication before
         a batch meets it. The status records of processes that ended long ago go, too.
         """
-        snapshot = self.delivery.cache.verify()
-        for name, state in snapshot.states.items():
-            if state.state == "ready":
-                _log.info("model %s: version %s verified", name, state.found_version)
-            else:
-                _log.error("model %s is %s: %s", name, state.state, state.problem)
-        self.delivery.status.sweep()
+        with self._timer("reload_models", context):
+            snapshot = self.delivery.cache.verify()
+            for name, state in snapshot.states.items():
+                if state.state == "ready":
+                    _log.info("model %s: version %s verified", name, state.found_version)
+                else:
+                    _log.error("model %s is %s: %s", name, state.state, state.problem)
+            self.delivery.status.sweep()
+            if self.telemetry.is_on:
+                self.depths.letters_measured(self.http.dead_letters.summary(_now()))
 
-    def drain_spill(self) -> None:
+    def drain_spill(self, context: "func.Context | None" = None) -> None:
         """Write back what waits for stores that were down, in bounded steps."""
-        drained = self.delivery.drain_spill(_DRAIN_SECONDS)
-        if drained:
-            _log.info("%d spilled readings are written back", drained)
+        with self._timer("drain_spill", context):
+            drained = self.delivery.drain_spill(_DRAIN_SECONDS)
+            if drained:
+                _log.info("%d spilled readings are written back", drained)
+            if self.telemetry.is_on:
+                sinks = [sink.name for sink in self.http.sinks]
+                depths = {name: self.http.spill.depth_of(name) for name in sinks}
+                self.depths.spill_measured(depths, _now())
+
+    @contextmanager
+    def _timer(self, timer: str, context: "func.Context | None") -> Iterator[None]:
+        """Watch one run of a timer, and count how it ended."""
+        with self.telemetry.invocation(timer, context):
+            try:
+                yield
+            except BaseException:
+                self.delivery.ledger.count("timer_runs", timer, "failed")
+                raise
+            self.delivery.ledger.count("timer_runs", timer, "ok")
 
 
 def build_app(settings: Settings) -> ScoringApp:
@@ -98,21 +145,33 @@ def build_app(settings: Settings) -> ScoringApp:
     sinks = _sinks(settings)
     letters = dead_letters.DeadLetters(storage.container(dead_letters.CONTAINER))
     spill = Spill(storage.container(SPILL), settings.spill_max_mb, _now)
-    outlets = tuple(Outlet(sink, Breaker(time.monotonic), spill) for sink in sinks)
+    ledger = Ledger() if settings.telemetry.is_on else Ledger(stages_kept=0)
+    outlets = tuple(Outlet(sink, Breaker(time.monotonic), spill, ledger=ledger) for sink in sinks)
     board = status.StatusBoard(storage.container(status.CONTAINER), settings.instance, _now)
     delivery = Delivery(
         cache=cache,
         policy=policy,
         outlets=outlets,
         dead_letters=letters,
-        ledger=Ledger(),
+        ledger=ledger,
         collisions=CollisionCounter(),
         status=board,
         clock=_now,
     )
+    depths = Depths()
+    sources = Sources(ledger, cache, depths, _now)
     return ScoringApp(
-        settings, delivery, HttpApi(cache, policy, sinks, board, spill, letters, _now)
+        settings,
+        delivery,
+        HttpApi(cache, policy, sinks, board, spill, letters, _now),
+        Telemetry(settings.telemetry, settings.instance, sources),
+        depths,
     )
+
+
+def _keep_sdks_quiet() -> None:
+    """Leave out what the Azure SDKs say of each request: a dozen lines with all its headers."""
+    logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 def _now() -> datetime:
@@ -166,5 +225,6 @@ def get_app() -> ScoringApp:
     global _app  # noqa: PLW0603  # the one object a process that functions share
     with _building:
         if _app is None:
+            _keep_sdks_quiet()
             _app = build_app(load_settings())
         return _app

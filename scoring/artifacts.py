@@ -47,6 +47,8 @@ class LoadedModel:
         None: `cause` is null, and missing features cannot be filled.
     notes : tuple of str
         What its owner should know; for the log.
+    created_at : str or None
+        When it was made, as its manifest says.
     """
 
     name: str
@@ -61,6 +63,7 @@ class LoadedModel:
     calibration: Calibration | None
     medians: FloatArray | None
     notes: tuple[str, ...]
+    created_at: str | None = None
 
 
 def load_published(
@@ -220,6 +223,7 @@ def _ready(
         calibration=_calibration(manifest),
         medians=medians,
         notes=notes,
+        created_at=manifest.created_at if manifest else None,
     )
 
 

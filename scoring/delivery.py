@@ -1,15 +1,17 @@
 """Delivers one batch: what is scored to every sink, what is rejected to the dead letters."""
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from scoring.cache import ModelCache
 from scoring.collisions import CollisionCounter
 from scoring.dead_letters import DeadLetters, whole_events
+from scoring.distributions import score_bins
 from scoring.errors import (
     ModelUnavailableError,
     SinkThrottledError,
@@ -20,10 +22,11 @@ from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
 from scoring.events import Rejected
 from scoring.json_bodies import raw_reading
-from scoring.ledger import BatchCounts, Ledger
+from scoring.ledger import BatchCounts, Ledger, ModelCounts
 from scoring.outlets import Delivered, Outlet
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.scored import REFUSED_BY_STORE, ScoredBatch
+from scoring.stages import StageClock
 from scoring.status import StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)
@@ -54,30 +57,38 @@ class Delivery:
     status: StatusBoard
     clock: Callable[[], datetime]
 
-    def deliver(self, batch: EventBatch) -> BatchCounts:
+    def deliver(self, batch: EventBatch, stages: StageClock | None = None) -> BatchCounts:
         """Score, store and account for one batch.
+
+        Parameters
+        ----------
+        batch : EventBatch
+        stages : StageClock, optional
+            Of what was done to the batch before; by default it begins here.
 
         Raises
         ------
         ModelUnavailableError, SinkThrottledError, SpillFullError, StorageUnavailableError
             If the data cannot be put anywhere yet: keep the batch and try again.
         """
-        started = time.perf_counter()
+        stages = stages or StageClock()
         try:
-            counts = self._deliver(batch)
+            counts = self._deliver(batch, stages)
         except _TRY_AGAIN:
-            held = BatchCounts(received=len(batch.bodies), held=len(batch.bodies))
-            self._account(held, batch, started)
+            n = len(batch.bodies)
+            self._account(BatchCounts(received=n, held=n, stages=stages.seconds()), batch)
             raise
-        self._account(counts, batch, started)
+        self._account(counts, batch)
         return counts
 
-    def _deliver(self, batch: EventBatch) -> BatchCounts:
+    def _deliver(self, batch: EventBatch, stages: StageClock) -> BatchCounts:
         try:
             outcome = score_batch(batch, self.cache.snapshot(), self.policy)
+            stages.ended("score")
             self.dead_letters.write(batch, outcome.rejected, self.clock())
             delivered = self._store(batch, outcome.scored)
             self.turn_away(batch, _as_rejected(batch, delivered.values()))
+            stages.ended("store")
         except _TRY_AGAIN:
             raise
         except Exception as error:  # noqa: BLE001  # a fault here must not block a partition
@@ -86,7 +97,7 @@ class Delivery:
             rejected = whole_events(batch, f"{type(error).__name__}: {error}"[:500])
             self.dead_letters.write(batch, rejected, self.clock())
             outcome, delivered = Outcome(len(rejected), [], rejected), {}
-        return self._counts(batch, outcome, delivered)
+        return self._counts(batch, outcome, delivered, stages)
 
     def _store(self, batch: EventBatch, scored: Sequence[ScoredBatch]) -> dict[str, Delivered]:
         """Write to every store; what befalls one does not keep the others from their part."""
@@ -112,32 +123,37 @@ class Delivery:
         return sum(outlet.drain(seconds, self.turn_away) for outlet in self.outlets)
 
     def _counts(
-        self, batch: EventBatch, outcome: Outcome, delivered: Mapping[str, Delivered]
+        self,
+        batch: EventBatch,
+        outcome: Outcome,
+        delivered: Mapping[str, Delivered],
+        stages: StageClock,
     ) -> BatchCounts:
         now_ns = int((self.clock() - EPOCH).total_seconds() * 1e9)
+        models = {one.model: _model_counts(one) for one in outcome.scored}
         return BatchCounts(
             received=outcome.received,
             scored=sum(map(len, outcome.scored)),
             rejected=Counter(one.reason for one in outcome.rejected),
-            anomalies=sum(
-                int(one.is_anomaly.sum()) for one in outcome.scored if one.is_anomaly is not None
-            ),
+            anomalies=sum(model.anomalies for model in models.values()),
             collided=sum(map(self.collisions.count, outcome.scored)),
             stores={name: one.counts() for name, one in delivered.items()},
             # a clock that is behind the hub's must not make the lag negative
-            lag_ms=[max(now_ns - enqueued, 0) / 1e6 for enqueued in batch.enqueued_ns],
+            lag_ms=np.maximum(now_ns - np.array(batch.enqueued_ns, np.int64), 0) / 1e6,
+            models=models,
+            stages=stages.seconds(),
         )
 
-    def _account(self, counts: BatchCounts, batch: EventBatch, started: float) -> None:
+    def _account(self, counts: BatchCounts, batch: EventBatch) -> None:
         """Count and tell. Everything is stored by now: a fault here must not bring it again."""
         try:
-            self._tell(counts, batch, started)
+            self._tell(counts, batch)
         except Exception as error:  # noqa: BLE001  # see above
             _log.error("the batch is done, but not accounted for", exc_info=error)
 
-    def _tell(self, counts: BatchCounts, batch: EventBatch, started: float) -> None:
+    def _tell(self, counts: BatchCounts, batch: EventBatch) -> None:
         self.ledger.add(counts)
-        _log_counts(counts, batch, (time.perf_counter() - started) * 1e3)
+        _log_counts(counts, batch)
         snapshot = self.cache.latest()
         self.status.batch_ended(
             self.ledger,
@@ -145,6 +161,15 @@ class Delivery:
             {outlet.sink.name: outlet.breaker.state() for outlet in self.outlets},
             {outlet.sink.name: outlet.breaker.remedy() for outlet in self.outlets},
         )
+
+
+def _model_counts(scored: ScoredBatch) -> ModelCounts:
+    return ModelCounts(
+        scored.model_version,
+        len(scored),
+        0 if scored.is_anomaly is None else int(np.count_nonzero(scored.is_anomaly)),
+        None if scored.anomaly_score is None else score_bins(scored.anomaly_score),
+    )
 
 
 def _as_rejected(batch: EventBatch, delivered: Iterable[Delivered]) -> list[Rejected]:
@@ -162,7 +187,7 @@ def _as_rejected(batch: EventBatch, delivered: Iterable[Delivered]) -> list[Reje
     return found
 
 
-def _log_counts(counts: BatchCounts, batch: EventBatch, duration_ms: float) -> None:
+def _log_counts(counts: BatchCounts, batch: EventBatch) -> None:
     _log.info(
         "batch of %s/%s: received=%d scored=%d rejected=%d held=%d anomalies=%d in %.1f ms",
         batch.hub,
@@ -172,7 +197,7 @@ def _log_counts(counts: BatchCounts, batch: EventBatch, duration_ms: float) -> N
         sum(counts.rejected.values()),
         counts.held,
         counts.anomalies,
-        duration_ms,
+        counts.stages["whole"] * 1e3,
     )
     for reason, n in counts.rejected.items():
         _log.warning("rejected %d readings: %s", n, reason)

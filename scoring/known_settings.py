@@ -81,6 +81,28 @@ _ALL = (
         "both",
         "`anomalies` or `all`; unset: `anomalies` where InfluxDB is on, else `all`",
     ),
+    Setting("AZURE_CLIENT_ID", None, "azure", "the identity that reaches storage and Cosmos DB"),
+    Setting(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        None,
+        "azure",
+        "Application Insights; metrics and traces go there when it is set",
+    ),
+    Setting(
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+        None,
+        "azure",
+        "`ClientId=…;Authorization=AAD`: it is reached by that identity",
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "both",
+        "a collector or agent, by OTLP over HTTP, such as `http://localhost:4318`",
+    ),
+    Setting("OTEL_METRIC_EXPORT_INTERVAL", "60000", "both", "milliseconds between exports"),
+    Setting("OTEL_TRACES_SAMPLER_ARG", "0.05", "both", "share of good invocations that is traced"),
+    Setting("TELEMETRY_CONSOLE", "false", "local", "`true` prints metrics and traces"),
 )
 SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _ALL})
 

@@ -4,14 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from scoring.breaker import Breaker
 from scoring.errors import SinkThrottledError, SinkUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
-from scoring.ledger import StoreCounts
+from scoring.ledger import Ledger, StoreCounts
 from scoring.scored import Refused, ScoredBatch, Sink
 from scoring.spill import Spill
 
@@ -60,12 +60,15 @@ class Outlet:
     spill : Spill
     beside : callable
         Runs a trial without waiting for it.
+    ledger : Ledger
+        Counts failures, and what is drained.
     """
 
     sink: Sink
     breaker: Breaker
     spill: Spill
     beside: Callable[[Callable[[], None]], None] = in_background
+    ledger: Ledger = field(default_factory=Ledger)
 
     def deliver(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
         """Write a batch, or spill it.
@@ -85,13 +88,14 @@ class Outlet:
             refused = self.sink.write(scored)
         except SinkThrottledError as error:
             self.breaker.throttled(error.remedy)
+            self._count("failures")
             raise
         except SinkUnavailableError as error:
-            self.breaker.failed(error.remedy)
+            self._failed(error.remedy)
             _log.warning("%s; the batch is spilled", error)
             return self._spilled(events, scored)
         except BaseException:
-            self.breaker.failed()
+            self._failed()
             raise
         self.breaker.succeeded()
         return Delivered(sum(map(len, scored)) - len(refused), 0, refused)
@@ -103,14 +107,21 @@ class Outlet:
         except SinkThrottledError as error:
             self.breaker.throttled(error.remedy)
         except SinkUnavailableError as error:
-            self.breaker.failed(error.remedy)
+            self._failed(error.remedy)
             _log.warning("%s; batches go on being spilled", error)
         except BaseException as error:  # noqa: BLE001  # nobody else hears of it
-            self.breaker.failed()
+            self._failed()
             _log.error("trying a store failed", exc_info=error)
         else:
             self.breaker.succeeded()
             _log.info("sink %s is back; what is spilled is written back", self.sink.name)
+
+    def _failed(self, remedy: str = "") -> None:
+        self.breaker.failed(remedy)
+        self._count("failures")
+
+    def _count(self, what: str, n: int = 1) -> None:
+        self.ledger.count(what, self.sink.name, n=n)
 
     def _spilled(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
         self.spill.put(self.sink.name, events, scored)
@@ -145,10 +156,13 @@ class Outlet:
             try:
                 refused = self.sink.write([batch])
             except SinkUnavailableError as error:
+                self._count("failures")
                 _log.warning("%s; what is spilled waits", error)
                 break
             if refused:
                 turn_away(spilled.events(), spilled.rejected(refused))
             self.spill.remove(entry)
+            self._count("drained", len(batch) - len(refused))
+            self._count("refused", len(refused))
             drained += len(batch) - len(refused)
         return drained

@@ -12,6 +12,7 @@ from scoring.cosmos_settings import CosmosSettings, read_cosmos
 from scoring.errors import SettingsError
 from scoring.known_settings import SETTINGS, Setting
 from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
+from scoring.telemetry_settings import TelemetrySettings, read_telemetry
 
 __all__ = [
     "SETTINGS",
@@ -19,8 +20,10 @@ __all__ = [
     "InfluxSettings",
     "Setting",
     "Settings",
+    "TelemetrySettings",
     "is_fast_decoding",
     "load_settings",
+    "preset",
 ]
 
 _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
@@ -64,6 +67,7 @@ class Settings:
     spill_max_mb: float
     influxdb: InfluxSettings | None
     cosmos: CosmosSettings | None
+    telemetry: TelemetrySettings
     instance: str
 
 
@@ -278,6 +282,7 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
         ),
         influxdb=_influxdb(reader),
         cosmos=read_cosmos(reader.text, reader.problem),
+        telemetry=read_telemetry(reader.text, environ, reader.problem),
         instance=_instance(environ),
     )
 
@@ -285,6 +290,12 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
 def is_fast_decoding() -> bool:
     """Tell whether events are to be decoded past azure-functions; asked once a batch."""
     return os.environ.get("FAST_DECODING", "").strip().lower() != "false"
+
+
+def preset(variables: Mapping[str, str]) -> None:
+    """Set what libraries read from the environment alone, where nobody chose it."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 def _instance(environ: Mapping[str, str]) -> str:

@@ -209,12 +209,18 @@ class Spill:
         with self._lock:
             now = self._clock()
             if has_passed(_LISTED_FOR, self._depth_at, now):
-                entries = list(self._container.list())
-                oldest = min((entry.modified for entry in entries), default=None)
-                n_bytes = sum(entry.size for entry in entries)
-                self._depth = SpillDepth(len(entries), n_bytes, oldest)
+                self._depth = _depth(list(self._container.list()))
                 self._depth_at = now
             return self._depth
+
+    def depth_of(self, sink: str) -> SpillDepth:
+        """Tell how much waits for one sink, as it is listed now."""
+        return _depth(list(self._container.list(f"{sink}/")))
+
+
+def _depth(entries: Sequence[Entry]) -> SpillDepth:
+    oldest = min((entry.modified for entry in entries), default=None)
+    return SpillDepth(len(entries), sum(entry.size for entry in entries), oldest)
 
 
 def _name(events: EventBatch, scored: ScoredBatch) -> str:

@@ -67,6 +67,7 @@ def deployed(data_dir: Path, **environ: str) -> Iterator[Deployment]:
     try:
         yield Deployment(app, data_dir)
     finally:
+        app.telemetry.stop()
         for sink in app.http.sinks:
             if isinstance(sink, SqliteSink | CosmosSink):
                 sink.close()

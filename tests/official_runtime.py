@@ -90,10 +90,12 @@ class OfficialRuntime:
         triggers = map(json.loads, function.raw_bindings)
         name = next(one["name"] for one in triggers if one["type"].lower().endswith("trigger"))
         metadata = asked.get("metadata", {}).items()
+        trace = self._messages.RpcTraceContext(trace_parent=asked.get("trace_parent", ""))
         message = self._messages.InvocationRequest(
             invocation_id=str(uuid.uuid4()),
             function_id=function.function_id,
             input_data=[self._messages.ParameterBinding(name=name, data=self._data(asked))],
+            trace_context=trace,
             trigger_metadata={key: self._messages.TypedData(json=text) for key, text in metadata},
         )
         answer = self._ask("invocation_request", message)

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import inspect
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from local.invocation import Context, RetryContext
 from scoring import app as scoring_app
 from scoring.settings import SETTINGS
 from tests.event_batches import body, trigger_events
@@ -20,6 +22,7 @@ from tests.small_models import publish, small_model
 
 ROOT = Path(__file__).parents[1]
 Call = Callable[..., Any]
+CONTEXT = Context("any", RetryContext(0, 0))
 # Of a second each, or more: what they cost a cold start belongs behind the first use.
 HEAVY = [
     "sklearn",
@@ -28,6 +31,7 @@ HEAVY = [
     "influxdb_client",
     "azure.storage",
     "azure.identity",
+    "opentelemetry",
     "scoring.app",
     "scoring.pipeline",
 ]
@@ -100,7 +104,13 @@ def call() -> Call:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     functions = {f.get_function_name(): f.get_user_function() for f in module.app.get_functions()}
-    return lambda name, *arguments: functions[name](*arguments)
+
+    def call(name: str, *arguments: Any) -> Any:
+        function = functions[name]
+        asks = "context" in inspect.signature(function).parameters
+        return function(*arguments, **({"context": CONTEXT} if asks else {}))
+
+    return call
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.ledger import BatchCounts, Ledger
+from scoring.ledger import BatchCounts, Ledger, ModelCounts
 
 COUNT = st.integers(0, 1_000)
 
@@ -68,3 +68,35 @@ def test_what_a_caller_does_to_the_totals_stays_with_him() -> None:
     ledger.add(BatchCounts(1, 1))
     ledger.totals().clear()
     assert ledger.totals()["received"] == 1
+
+
+def test_models_and_outcomes_are_counted_by_name() -> None:
+    """And whatever else happened; nothing is counted that did not."""
+    ledger = Ledger()
+    ledger.add(BatchCounts(5, 5, models={"pump": ModelCounts("1", 5, 2)}))
+    ledger.add(BatchCounts(1, held=1))
+    ledger.count("drained", "sqlite", n=3)
+    ledger.count("refused", "sqlite", n=0)
+    assert ledger.named() == {
+        ("scored", "pump"): 5,
+        ("anomalies", "pump"): 2,
+        ("batches", "done"): 1,
+        ("batches", "held"): 1,
+        ("drained", "sqlite"): 3,
+    }
+
+
+def test_lags_are_all_in_the_bins_however_they_came() -> None:
+    """Some batches wait to be counted together."""
+    ledger = Ledger()
+    for number in range(1, 201):
+        ledger.add(BatchCounts(number, number, lag_ms=[5.0] * number))
+    assert ledger.lag_bins().sum() == sum(range(1, 201))
+    assert ledger.lag_bins().max() == sum(range(1, 201))
+
+
+def test_a_batch_tells_its_span_what_became_of_it() -> None:
+    """Counts, and the versions that scored."""
+    counts = BatchCounts(10, 7, rejected={"a": 2, "b": 1}, models={"pump": ModelCounts("v1", 7, 0)})
+    assert counts.attributes()["scoring.rejected"] == 3
+    assert counts.attributes()["scoring.model_versions"] == ("pump@v1",)

@@ -20,6 +20,7 @@ from tests.deployed_files import ROOT, deploy
 from tests.deployments import Deployment, deployed
 from tests.event_batches import body, trigger_metadata
 from tests.small_models import publish, small_model
+from tests.telemetry_doubles import Collector, wait_until
 
 # The first test waits while the requirements are installed, once for each content of theirs.
 pytestmark = pytest.mark.timeout(600)
@@ -28,13 +29,15 @@ pytestmark = pytest.mark.timeout(600)
 class Runtime:
     """The process that runs the app; see `official_runtime`."""
 
-    def __init__(self, alone: LoneEnvironment, folder: Path, data_dir: Path) -> None:
+    def __init__(
+        self, alone: LoneEnvironment, folder: Path, data_dir: Path, **environ: str
+    ) -> None:
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         script = Path(__file__).with_name("official_runtime.py")
         self.process = subprocess.Popen(
             [str(alone.python), str(script), str(folder), str(alone.runtime)],
             cwd=folder,
-            env=keep | {"DATA_DIR": str(data_dir), "MODEL_REFRESH_SECONDS": "0.1"},
+            env=keep | {"DATA_DIR": str(data_dir), "MODEL_REFRESH_SECONDS": "0.1"} | environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -54,11 +57,13 @@ class Runtime:
         print(json.dumps({"function": function} | data), file=self._in, flush=True)
         return self._read()
 
-    def score_events(self, bodies: Sequence[bytes], first: int = 0) -> dict[str, Any]:
+    def score_events(
+        self, bodies: Sequence[bytes], first: int = 0, **data: object
+    ) -> dict[str, Any]:
         """Invoke the Event Hubs function with a binary batch and the host's metadata."""
         encoded = [base64.b64encode(one).decode() for one in bodies]
         metadata = trigger_metadata(len(bodies), first=first)
-        return self.invoke("score_events", bodies=encoded, metadata=metadata)
+        return self.invoke("score_events", bodies=encoded, metadata=metadata, **data)
 
     def http(self, function: str, method: str, **parts: object) -> tuple[int, Any]:
         """Invoke an HTTP function; returns status and document."""
@@ -253,3 +258,25 @@ def test_the_health_route_answers(ready: Runtime) -> None:
     status, found = ready.http("health", "GET")
     assert (status, found["parts"]["model:default"]["state"]) == (200, "ok")
     assert found["parts"]["model:default"]["version"] == small_model().manifest.version
+
+
+def test_a_span_is_the_child_of_the_invocation(alone: LoneEnvironment, tmp_path: Path) -> None:
+    """The host's trace goes through its messages, the library and our functions."""
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with deployed(tmp_path / "data") as own, Collector().running() as collector:
+        publish(own.models, small_model())
+        runtime = Runtime(
+            alone,
+            deploy(tmp_path / "app"),
+            tmp_path / "data",
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_TRACES_SAMPLER_ARG="1",
+            OTEL_METRIC_EXPORT_INTERVAL="100",
+        )
+        try:
+            runtime.score_events([body(1)], trace_parent=f"00-{trace}-{parent}-00")
+            wait_until(lambda: bool(collector.spans()), "no span is sent")
+        finally:
+            runtime.close()
+        (span,) = collector.spans()
+    assert (span.name, span.trace_id, span.parent_id) == ("score_events", trace, parent)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,8 @@ from scoring.storage import FolderStorage
 from tests.cosmos_server import running_cosmos
 from tests.deployments import deployed
 from tests.event_batches import event_batch
-from tests.influxdb_double import TOKEN, Answer, InfluxDouble, RealInflux, Request
+from tests.influxd_server import RealInflux
+from tests.influxdb_double import TOKEN, Answer, InfluxDouble, Request
 from tests.small_models import FEATURES, publish, small_model
 from tests.smoke_runs import LocalApp, Ran, app_with_model, smoke
 from training.estimators import FitOptions
@@ -87,16 +87,7 @@ def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return ran
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "double",
-        pytest.param(
-            "influxd",
-            marks=pytest.mark.skipif(shutil.which("influxd") is None, reason="no influxd here"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("kind", ["double", "influxd"])
 def test_an_app_with_influxdb_passes(kind: str, tmp_path: Path, check: Check) -> None:
     """Its points are read by InfluxQL; one token must be able to read."""
     with (
