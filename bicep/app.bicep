@@ -156,6 +156,46 @@ param logRetentionDays int = 30
 @description('Gigabytes a day after which no more logs are taken until the next day; -1 for no bound.')
 param dailyCapGb int = 5
 
+@description('Mail addresses that are told of alerts. A Teams channel is told through its own address.')
+param alertEmails array = []
+
+@secure()
+@description('Address that takes alerts in the common alert schema by POST; empty for none.')
+param alertWebhookUrl string = ''
+
+@secure()
+@description('Address of a Teams workflow that makes a message from the common alert schema; empty for none.')
+param alertTeamsWorkflowUrl string = ''
+
+@allowed(['PT5M', 'PT10M', 'PT15M'])
+@description('How often the alert rules look. More often costs more.')
+param alertFrequency string = 'PT5M'
+
+@description('Names of alert rules that are not to fire, such as drift.')
+param disabledAlerts array = []
+
+@minValue(1)
+@description('Lag in seconds above which there is an alert.')
+param maximumLagSeconds int = 180
+
+@minValue(1)
+@maxValue(100)
+@description('Percent of rejected readings above which there is an alert.')
+param maximumRejectedPercent int = 5
+
+@minValue(1)
+@maxValue(100)
+@description('Percent of anomalies of a model above which there is an alert.')
+param maximumAnomalyPercent int = 20
+
+@minValue(0)
+@description('Days after which the model in use is too old; 0 for no alert.')
+param maximumModelAgeDays int = 0
+
+@allowed(['PT30M', 'PT45M', 'PT1H', 'PT2H', 'PT6H', 'P1D'])
+@description('How long a timer may not run. At least twice as long as the schedules of the timers.')
+param timerSilentWindow string = 'PT30M'
+
 var abbreviations = loadJsonContent('abbreviations.json')
 // The one rule of names: abbreviation, then a token that is the same at every deployment of this
 // environment to this group; without the hyphen where a service takes letters and digits only.
@@ -171,6 +211,9 @@ var cosmosContainerName = 'anomalies'
 
 var withInflux = !empty(influxUrl)
 var withCosmos = cosmosMode != 'off' || !withInflux
+// Three quarters of what may wait, whole megabytes.
+var spillMaxMb = empty(scoringSettings.?SPILL_MAX_MB) ? '1024' : scoringSettings.SPILL_MAX_MB
+var maximumSpillMegabytes = int(split(spillMaxMb, '.')[0]) * 3 / 4
 var outsideAccess = vnetEnabled && empty(allowedIpRanges) ? 'Disabled' : 'Enabled'
 var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
 var eventHubsZone = 'privatelink.servicebus.windows.net'
@@ -421,7 +464,42 @@ module diagnostics 'modules/diagnostics.bicep' = {
   ]
 }
 
-// Alerts and workbook: modules/alerts.bicep and modules/workbook.bicep are called here.
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    namePrefix: 'scoring-${token}'
+    location: location
+    tags: allTags
+    workspaceId: monitoring.outputs.workspaceId
+    eventHubsNamespaceId: eventHubs.outputs.id
+    cosmosAccountId: withCosmos ? cosmos!.outputs.id : ''
+    alertEmails: alertEmails
+    alertWebhookUrl: alertWebhookUrl
+    alertTeamsWorkflowUrl: alertTeamsWorkflowUrl
+    evaluationFrequency: alertFrequency
+    disabledAlerts: disabledAlerts
+    maximumLagSeconds: maximumLagSeconds
+    maximumRejectedPercent: maximumRejectedPercent
+    maximumAnomalyPercent: maximumAnomalyPercent
+    maximumModelAgeDays: maximumModelAgeDays
+    maximumSpillMegabytes: maximumSpillMegabytes
+    timerSilentWindow: timerSilentWindow
+  }
+  // the rule that misses batches reads metrics that the diagnostic settings send
+  dependsOn: [
+    diagnostics
+  ]
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    namePrefix: 'scoring-${token}'
+    location: location
+    tags: allTags
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
 
 // For azd, and under the names of docs/settings.md: what this machine needs to send, publish and
 // replay is in `azd env get-values`. No secret is among them.

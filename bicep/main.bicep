@@ -160,6 +160,46 @@ param logRetentionDays int = 30
 @description('Gigabytes a day after which no more logs are taken until the next day; -1 for no bound.')
 param dailyCapGb int = 5
 
+@description('Mail addresses that are told of alerts. A Teams channel is told through its own address.')
+param alertEmails array = []
+
+@secure()
+@description('Address that takes alerts in the common alert schema by POST; empty for none.')
+param alertWebhookUrl string = ''
+
+@secure()
+@description('Address of a Teams workflow that makes a message from the common alert schema; empty for none.')
+param alertTeamsWorkflowUrl string = ''
+
+@allowed(['PT5M', 'PT10M', 'PT15M'])
+@description('How often the alert rules look. More often costs more.')
+param alertFrequency string = 'PT5M'
+
+@description('Names of alert rules that are not to fire, such as drift.')
+param disabledAlerts array = []
+
+@minValue(1)
+@description('Lag in seconds above which there is an alert.')
+param maximumLagSeconds int = 180
+
+@minValue(1)
+@maxValue(100)
+@description('Percent of rejected readings above which there is an alert.')
+param maximumRejectedPercent int = 5
+
+@minValue(1)
+@maxValue(100)
+@description('Percent of anomalies of a model above which there is an alert.')
+param maximumAnomalyPercent int = 20
+
+@minValue(0)
+@description('Days after which the model in use is too old; 0 for no alert.')
+param maximumModelAgeDays int = 0
+
+@allowed(['PT30M', 'PT45M', 'PT1H', 'PT2H', 'PT6H', 'P1D'])
+@description('How long a timer may not run. At least twice as long as the schedules of the timers.')
+param timerSilentWindow string = 'PT30M'
+
 var abbreviations = loadJsonContent('abbreviations.json')
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -208,6 +248,16 @@ module app 'app.bicep' = {
     allowedIpRanges: allowedIpRanges
     logRetentionDays: logRetentionDays
     dailyCapGb: dailyCapGb
+    alertEmails: alertEmails
+    alertWebhookUrl: alertWebhookUrl
+    alertTeamsWorkflowUrl: alertTeamsWorkflowUrl
+    alertFrequency: alertFrequency
+    disabledAlerts: disabledAlerts
+    maximumLagSeconds: maximumLagSeconds
+    maximumRejectedPercent: maximumRejectedPercent
+    maximumAnomalyPercent: maximumAnomalyPercent
+    maximumModelAgeDays: maximumModelAgeDays
+    timerSilentWindow: timerSilentWindow
   }
 }
 

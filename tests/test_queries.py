@@ -4,38 +4,10 @@ import re
 
 import pytest
 
+from scoring.telemetry import METRICS
 from tests.alert_rules import ALERTS, QUERIES, RULES, WORKBOOK, Rule
 from tests.kusto_language import CheckedQuery, check_queries
 from tests.workspace import TABLES
-
-# Every metric that the app exports, with its attributes.
-METRICS = {
-    "scoring_received_total": (),
-    "scoring_scored_total": ("model",),
-    "scoring_rejected_total": ("reason",),
-    "scoring_held_total": (),
-    "scoring_anomalies_total": ("model",),
-    "scoring_collided_total": (),
-    "scoring_unaccounted_total": (),
-    "scoring_written_total": ("sink",),
-    "scoring_spilled_total": ("sink",),
-    "scoring_refused_total": ("sink",),
-    "scoring_drained_total": ("sink",),
-    "scoring_sink_failures_total": ("sink",),
-    "scoring_batches_total": ("outcome",),
-    "scoring_timer_runs_total": ("timer", "outcome"),
-    "scoring_lag_seconds": ("quantile",),
-    "scoring_model_age_seconds": ("model", "model_version"),
-    "scoring_model_refused": ("model",),
-    "scoring_model_stale": ("model",),
-    "scoring_spill_bytes": ("sink",),
-    "scoring_spill_batches": ("sink",),
-    "scoring_spill_age_seconds": ("sink",),
-    "scoring_dead_letters": (),
-    "scoring_score_drift": ("model",),
-    "scoring_stage_seconds": ("stage",),
-}
-
 
 TILES = [name for name in QUERIES if name.startswith("tile-")]
 
@@ -93,7 +65,7 @@ def test_queries_name_only_metrics_that_are_exported(query: str) -> None:
 def test_queries_read_only_attributes_that_their_metrics_have(query: str) -> None:
     """An attribute that is not there would be one nameless group."""
     named = re.findall(r'"(scoring_\w+)"', query)
-    known = {attribute for name in named for attribute in METRICS[name]}
+    known = {attribute for name in named for attribute in METRICS[name].attributes}
     assert set(re.findall(r"Properties\.(\w+)", query)) <= known
 
 
