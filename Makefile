@@ -15,7 +15,7 @@ override LABEL := $(value LABEL)
 export DATA FEATURES TIME SENSOR LABEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak influxd check bench start package smoke clean
+.PHONY: help run test soak outages influxd check bench start package smoke clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

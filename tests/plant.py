@@ -51,14 +51,16 @@ class Plant:
 
 
 @contextmanager
-def plant(folder: Path, influx: Influx, spill_max_mb: int) -> Iterator[Plant]:
+def plant(
+    folder: Path, influx: Influx, spill_max_mb: int, latency_s: float = _LATENCY_S
+) -> Iterator[Plant]:
     """Run every server for the length of a with block."""
     with (
         running_azurite() as azurite,
         running_cosmos() as cosmos,
         influx.running() as front,
-        CutOffProxy(int(front.url.rpartition(":")[2]), _LATENCY_S).running() as to_influx,
-        CutOffProxy(cosmos.port, _LATENCY_S).running() as to_cosmos,
+        CutOffProxy(int(front.url.rpartition(":")[2]), latency_s).running() as to_influx,
+        CutOffProxy(cosmos.port, latency_s).running() as to_cosmos,
         EventLog(log_path(folder, HUB)) as log,
     ):
         environment = {
@@ -69,8 +71,8 @@ def plant(folder: Path, influx: Influx, spill_max_mb: int) -> Iterator[Plant]:
             "INFLUXDB_BUCKET": RealInflux.BUCKET,
             "INFLUXDB_TOKEN": TOKEN,
             "COSMOS_CONNECTION_STRING": connection_string(to_cosmos.url),
-            "COSMOSDATABASE": DATABASE,
-            "COSMOSCONTAINER": CONTAINER,
+            "COSMOS_DATABASE": DATABASE,
+            "COSMOS_CONTAINER": CONTAINER,
             "COSMOS_WRITE": "all",
             "SPILL_DRAIN_SCHEDULE": "* * * * * *",
             "SPILL_MAX_MB": str(spill_max_mb),
