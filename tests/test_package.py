@@ -56,6 +56,9 @@ def test_the_same_files_give_the_same_bytes(project: Path, tmp_path: Path) -> No
         os.utime(path, (1_000_000_000, 1_000_000_000))
         path.chmod(0o700)
     assert write_package(project, tmp_path / "second.zip").path.read_bytes() == first
+    with zipfile.ZipFile(tmp_path / "first.zip") as archive:
+        found = {(one.date_time, one.external_attr >> 16) for one in archive.infolist()}
+    assert found == {((1980, 1, 1, 0, 0, 0), 0o644)}
 
 
 def test_another_file_gives_other_bytes(project: Path, tmp_path: Path) -> None:
