@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +52,7 @@ class Driver:
         told = [one for one in self.told if start <= one[0] <= end]
         return [
             (after[1] - before[1]) * EVENTS / (after[0] - before[0])
-            for before, after in zip(told, told[1:], strict=False)
+            for before, after in pairwise(told)
         ]
 
     def is_spilling(self, store: str) -> bool:
