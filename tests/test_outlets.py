@@ -1,6 +1,7 @@
 """One store: written, spilled or held back, whatever befalls it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -184,3 +185,17 @@ def test_a_bug_in_a_sink_does_not_leave_the_breaker_waiting(
     clock.now += 5
     store.fault = None
     assert out.deliver(*work()).written == 3
+
+
+@pytest.mark.parametrize("fault", [DOWN, BUSY, TypeError("a bug")], ids=["down", "busy", "bug"])
+def test_each_write_that_fails_is_counted(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception
+) -> None:
+    """Whatever failed; one that succeeds is not."""
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    assert out.ledger.named() == {}
+    store.fault = fault
+    with suppress(SinkThrottledError, TypeError):
+        out.deliver(*work())
+    assert out.ledger.named() == {("failures", "store"): 1}
