@@ -106,6 +106,7 @@ class Outlet:
             self.sink.write(scored)
         except SinkThrottledError as error:
             self.breaker.throttled(error.remedy)
+            self._count("failures")
         except SinkUnavailableError as error:
             self._failed(error.remedy)
             _log.warning("%s; batches go on being spilled", error)
@@ -159,6 +160,7 @@ class Outlet:
                 self._count("failures")
                 _log.warning("%s; what is spilled waits", error)
                 break
+            self.breaker.succeeded()
             if refused:
                 turn_away(spilled.events(), spilled.rejected(refused))
             self.spill.remove(entry)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,6 +181,18 @@ def test_what_waits_is_written_back_in_order_and_once(
     assert out.drain(10, turned_away) == 0
 
 
+def test_a_drain_that_writes_lets_the_next_batch_through(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Where both are one process, nobody waits for the pause to end."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    store.fault = None
+    assert out.drain(10, turned_away) == 3
+    assert out.deliver(*work(first=3)).written == 3
+
+
 def test_draining_ends_after_its_time_and_goes_on_later(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:
@@ -245,3 +258,17 @@ def test_a_bug_in_a_sink_does_not_leave_the_breaker_waiting(
     store.fault = None
     assert out.deliver(*work()).spilled == 3
     assert out.deliver(*work()).written == 3
+
+
+@pytest.mark.parametrize("fault", [DOWN, BUSY, TypeError("a bug")], ids=["down", "busy", "bug"])
+def test_each_write_that_fails_is_counted(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception
+) -> None:
+    """Whatever failed; one that succeeds is not."""
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    assert out.ledger.named() == {}
+    store.fault = fault
+    with suppress(SinkThrottledError, TypeError):
+        out.deliver(*work())
+    assert out.ledger.named() == {("failures", "store"): 1}

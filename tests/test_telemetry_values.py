@@ -14,7 +14,7 @@ from scoring.cache import ModelCache, ModelState, Snapshot
 from scoring.dead_letters import DeadLetterDepth
 from scoring.depths import Depths
 from scoring.distributions import score_bins
-from scoring.ledger import BatchCounts, Ledger, ModelCounts
+from scoring.ledger import BatchCounts, Ledger, ModelCounts, StoreCounts
 from scoring.spill import SpillDepth
 from scoring.telemetry_values import LEAST_FOR_DRIFT, Observer, Sources, Values
 from tests.deployments import deployed
@@ -120,6 +120,9 @@ def test_what_a_store_refuses_later_is_refused_all_the_same() -> None:
     values = Observer(sources(ledger)).values()
     assert numbers(values, "scoring_refused_total") == {("influxdb",): 2}
     assert numbers(values, "scoring_drained_total") == {("influxdb",): 7}
+    ledger.add(BatchCounts(3, 3, stores={"influxdb": StoreCounts(2, 0, 1)}))
+    values = Observer(sources(ledger)).values()
+    assert numbers(values, "scoring_refused_total") == {("influxdb",): 3}
 
 
 @pytest.mark.parametrize(
