@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
@@ -25,6 +26,10 @@ FRESH_FOR = timedelta(minutes=2)
 _NOT_READ_AFTER = 2 * FRESH_FOR
 
 
+# Without a zone it could be held against no other time.
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One model as a scorer process sees it."""
 
@@ -40,8 +45,8 @@ class StatusRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one scorer process did; counts are since it started."""
 
     instance: str
-    written_time: datetime
-    last_batch_time: datetime
+    written_time: _Moment
+    last_batch_time: _Moment
     models: dict[str, ModelStatus]
     counts: dict[str, int]
     rejected: dict[str, int]
@@ -142,6 +147,6 @@ def _decode(data: bytes, path: str) -> StatusRecord | None:
     """Decode a record; None for one of another release, as there are during a deployment."""
     try:
         return msgspec.json.decode(data, type=StatusRecord)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _log.warning("status record %s is left out: %s", path, error)
         return None
