@@ -3,6 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 7071
+FUZZ_SECONDS ?= 600
 # pip asks no questions and says little; a failure still prints
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -15,7 +16,7 @@ override LABEL := $(value LABEL)
 export DATA FEATURES TIME SENSOR LABEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak outages influxd check bench start package smoke clean
+.PHONY: help run test soak outages fuzz influxd check bench start package smoke clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +31,12 @@ test: .venv/bench .venv/checkov/ready  ## pass every test
 
 soak: .venv/dev  ## the long proof: 200,000 readings through kills and outages, all accounted for
 	SOAK=1 $(BIN)/python -m pytest -s tests/test_conservation.py
+
+outages: .venv/dev influxd  ## how fast one store gets its readings while the other is down; 8 minutes
+	OUTAGES=1 $(BIN)/python -m pytest -s tests/test_outage_rates.py
+
+fuzz: .venv/dev  ## any bytes at every surface for ten minutes; FUZZ_SECONDS; fails where a promise is broken
+	@$(BIN)/python -m fuzz --seconds "$(FUZZ_SECONDS)"
 
 influxd: .venv/influxdb  ## a real InfluxDB for the tests, from Debian's package; no root needed
 

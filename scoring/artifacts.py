@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,12 +15,15 @@ from scoring.features import FloatArray
 from scoring.flat_scoring import flat_scorer
 from scoring.manifest import Manifest
 from scoring.model_files import open_model_file
+from scoring.model_files.model_faults import REFIT, refusing
 from scoring.scorer import Scorer, ScoreRows, checked, choose_scorer
 from scoring.self_test import self_test
 from scoring.structure import check_structure
 from scoring.thresholds import Calibration, Rule
 
 _VERSION_DIGITS = 12
+# Refuses what an estimator raises while it is asked what it is, and tried.
+_usable = partial(refusing, unlike="cannot be used", remedy=REFIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,13 @@ def load_published(
     _check_hash(data, manifest, artifact)
     kind: Literal["joblib", "skops"] = "skops" if manifest.file.endswith("skops") else "joblib"
     content, notes = _open(data, artifact, kind, trusted)
-    bare = replace(
-        unwrap(content, artifact=artifact), features=tuple(feature_keys or manifest.features)
-    )
-    if manifest.anomaly_class is not None:
-        bare = replace(bare, anomaly_class=manifest.anomaly_class)
-    model = _ready(bare, manifest.name, manifest.version, artifact, notes, manifest)
+    with _usable(artifact):
+        bare = replace(
+            unwrap(content, artifact=artifact), features=tuple(feature_keys or manifest.features)
+        )
+        if manifest.anomaly_class is not None:
+            bare = replace(bare, anomaly_class=manifest.anomaly_class)
+        model = _ready(bare, manifest.name, manifest.version, artifact, notes, manifest)
     return _with_medians(model, artifact) if needs_medians else model
 
 
@@ -143,14 +148,15 @@ def load_bare(
     if beside is not None and beside.sha256 != digest:
         notes += ("the manifest beside it is of another file; run python -m training calibrate",)
         beside = None
-    bare = unwrap(content, artifact=path)
-    if feature_keys and bare.features:
-        _check_order(tuple(feature_keys), bare.features, path)
-    chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
-    bare = replace(bare, features=tuple(chosen) if chosen else None)
-    if beside is not None and beside.anomaly_class is not None:
-        bare = replace(bare, anomaly_class=beside.anomaly_class)
-    model = _ready(bare, name, version, path, notes, beside)
+    with _usable(path):
+        bare = unwrap(content, artifact=path)
+        if feature_keys and bare.features:
+            _check_order(tuple(feature_keys), bare.features, path)
+        chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
+        bare = replace(bare, features=tuple(chosen) if chosen else None)
+        if beside is not None and beside.anomaly_class is not None:
+            bare = replace(bare, anomaly_class=beside.anomaly_class)
+        model = _ready(bare, name, version, path, notes, beside)
     return _with_medians(model, path) if needs_medians else model
 
 
@@ -241,6 +247,7 @@ def _features(bare: BareArtifact, artifact: str) -> tuple[str, ...]:
     if not named:
         raise ArtifactRejectedError(artifact, "it does not say its features", "set FEATURE_KEYS")
     _check_order(named, fitted, artifact)
+    "".join(named).encode()  # raises on half a surrogate pair, which no store takes
     return named
 
 
@@ -260,11 +267,13 @@ def _steps(estimator: Any) -> Iterator[Any]:
 
 
 def _prepare(estimator: Any) -> None:
-    """Keep scoring on one thread, and quiet about columns without names."""
+    """Keep scoring on one thread, and quiet."""
     for step in _steps(estimator):
         if getattr(step, "n_jobs", 1) != 1:
             step.n_jobs = 1  # more threads cost more than they give below thousands of rows
-        vars(step).pop("feature_names_in_", None)
+        if getattr(step, "verbose", 0):
+            step.verbose = 0  # a forest would print lines for every batch
+        vars(step).pop("feature_names_in_", None)  # or it warns of columns without names
 
 
 def _threshold(

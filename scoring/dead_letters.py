@@ -282,7 +282,7 @@ def _letter_file(path: str, found: Stored) -> LetterFile:
     size = len(found.data)
     try:
         letters = tuple(_decoded(line) for line in found.data.splitlines())
-    except (msgspec.MsgspecError, ReadingRejectedError, ValueError) as error:
+    except (msgspec.MsgspecError, ReadingRejectedError, ValueError, RecursionError) as error:
         return LetterFile(path, found.etag, size, (), str(error)[:200])
     return LetterFile(path, found.etag, size, letters, None if letters else "the file is empty")
 

@@ -21,7 +21,7 @@ from scoring.errors import (
 from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
 from scoring.events import Rejected
-from scoring.json_bodies import raw_reading
+from scoring.json_bodies import raw_readings
 from scoring.ledger import BatchCounts, Ledger, ModelCounts
 from scoring.outlets import Delivered, Outlet
 from scoring.pipeline import Outcome, Policy, score_batch
@@ -178,13 +178,17 @@ def _as_rejected(batch: EventBatch, delivered: Iterable[Delivered]) -> list[Reje
     if not refused:  # as nearly always: no map of the whole batch for it
         return []
     events = {number: event for event, number in enumerate(batch.sequence_numbers)}
-    found = []
-    for one in refused:
-        event = events[int(one.batch.sequence_numbers[one.row])]
-        index = int(one.batch.indexes[one.row])
-        raw = raw_reading(batch.bodies[event], index)
-        found.append(Rejected(event, index, raw, REFUSED_BY_STORE, one.message))
-    return found
+    places = [
+        (events[int(one.batch.sequence_numbers[one.row])], int(one.batch.indexes[one.row]))
+        for one in refused
+    ]
+    raws = raw_readings(
+        (batch.bodies[event], index - batch.first_index(event)) for event, index in places
+    )
+    return [
+        Rejected(event, index, raw, REFUSED_BY_STORE, one.message)
+        for (event, index), raw, one in zip(places, raws, refused, strict=True)
+    ]
 
 
 def _log_counts(counts: BatchCounts, batch: EventBatch) -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+# Of one part of a message: names in a hostile file may be megabytes long, or break a log.
+_LONGEST_PART = 500
+
 
 class ScoringError(Exception):
     """Root of every error that this project raises on purpose."""
@@ -91,10 +94,10 @@ class ArtifactRejectedError(ScoringError):
     """
 
     def __init__(self, artifact: str, found: str, remedy: str) -> None:
-        self.artifact = artifact
-        self.found = found
-        self.remedy = remedy
-        super().__init__(f"model artifact {artifact} refused: {found}; {remedy}")
+        self.artifact = _one_line(artifact)
+        self.found = _one_line(found)
+        self.remedy = _one_line(remedy)
+        super().__init__(f"model artifact {self.artifact} refused: {self.found}; {self.remedy}")
 
 
 class FeatureMismatchError(ScoringError):
@@ -120,3 +123,8 @@ class SettingsError(ScoringError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("settings: " + " | ".join(self.problems))
+
+
+def _one_line(text: str) -> str:
+    """Make text from a file fit for one line of a log."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:_LONGEST_PART])

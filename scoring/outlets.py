@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from scoring.breaker import Breaker
-from scoring.errors import SinkThrottledError, SinkUnavailableError
+from scoring.errors import ReadingRejectedError, SinkThrottledError, SinkUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from scoring.ledger import Ledger, StoreCounts
 from scoring.scored import Refused, ScoredBatch, Sink
-from scoring.spill import Spill
+from scoring.spill import Spill, SpilledBatch
+from scoring.storage import Entry
 
 _log = logging.getLogger(__name__)
 
@@ -153,7 +154,9 @@ class Outlet:
         for entry, spilled in self.spill.waiting(self.sink.name):
             if clock() >= end:
                 break
-            batch = spilled.scored_batch()
+            batch = _readable(entry, spilled)
+            if batch is None:
+                continue
             try:
                 refused = self.sink.write([batch])
             except SinkUnavailableError as error:
@@ -168,3 +171,12 @@ class Outlet:
             self._count("refused", len(refused))
             drained += len(batch) - len(refused)
         return drained
+
+
+def _readable(entry: Entry, spilled: SpilledBatch) -> ScoredBatch | None:
+    """Open a spilled batch; one that was damaged stays, and what is behind it goes on."""
+    try:
+        return spilled.scored_batch()
+    except (ReadingRejectedError, ValueError) as error:
+        _log.error("spilled batch %s cannot be read and is left: %s", entry.path, error)
+        return None

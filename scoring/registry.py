@@ -177,7 +177,7 @@ class Registry:
 def _decode_current(data: bytes, name: str) -> Current:
     try:
         current = msgspec.json.decode(data, type=Current)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtifactRejectedError(
             f"{name}/{CURRENT}", str(error), "publish the model again"
         ) from error

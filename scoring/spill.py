@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ from scoring.clocks import has_passed
 from scoring.errors import SpillFullError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
-from scoring.json_bodies import documents, raw_reading
+from scoring.json_bodies import documents, raw_readings
 from scoring.scored import REFUSED_BY_STORE, Refused, ScoredBatch
 from scoring.storage import Container, Entry, NotRead
 
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 _MB = 1_000_000
 # How long a listing counts: what this process spills itself is added to it at once.
 _LISTED_FOR = timedelta(seconds=10)
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,19 +37,30 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     features: tuple[str, ...]
     sensor_ids: list[str]
-    event_time_ns: list[int]
-    enqueued_ns: list[int]
+    event_time_ns: list[_Int64]
+    enqueued_ns: list[_Int64]
     X: list[list[float]]
-    filled: list[int]
+    filled: list[_Int64]
     score: list[float]
     anomaly_score: list[float] | None
     is_anomaly: list[bool] | None
     causes: dict[int, list[tuple[str, float]]]
-    sequence_numbers: list[int]
-    indexes: list[int]
+    sequence_numbers: list[_Int64]
+    indexes: list[_Int64]
     raws: list[bytes]
     partition_keys: list[str | None]
     device_ids: list[str | None]
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not belong together; decoding then raises `ValidationError`."""
+        columns: list[Sized | None] = [self.event_time_ns, self.enqueued_ns, self.X, self.filled]
+        columns += [self.score, self.anomaly_score, self.is_anomaly, self.sequence_numbers]
+        columns += [self.indexes, self.raws, self.partition_keys, self.device_ids]
+        n = len(self.sensor_ids)
+        if any(column is not None and len(column) != n for column in columns):
+            raise ValueError("its columns differ in length")
+        if not n or any(not 0 <= row < n for row in self.causes):
+            raise ValueError("it holds no readings, or causes of others")
 
     @classmethod
     def of(cls, events: EventBatch, scored: ScoredBatch) -> "SpilledBatch":
@@ -75,16 +88,22 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
             },
             sequence_numbers=scored.sequence_numbers.tolist(),
             indexes=indexes,
-            raws=[
-                raw_reading(events.bodies[event], index)
+            raws=raw_readings(
+                (events.bodies[event], index - events.first_index(event))
                 for event, index in zip(rows, indexes, strict=True)
-            ],
+            ),
             partition_keys=[events.partition_keys[event] for event in rows],
             device_ids=[events.device_ids[event] for event in rows],
         )
 
     def scored_batch(self) -> ScoredBatch:
-        """Return the batch as it was scored."""
+        """Return the batch as it was scored.
+
+        Raises
+        ------
+        ReadingRejectedError, ValueError
+            If the file was damaged.
+        """
         shape = (len(self.sensor_ids), len(self.features))
         return ScoredBatch(
             model=self.model,
@@ -195,7 +214,11 @@ class Spill:
                 continue
             try:
                 spilled = msgspec.msgpack.decode(found.data, type=SpilledBatch)
-            except msgspec.MsgspecError as error:  # it stays; what is behind it goes on
+            except (
+                msgspec.MsgspecError,
+                ValueError,
+                RecursionError,
+            ) as error:  # it stays; what is behind it goes on
                 _log.error("spilled batch %s cannot be read and is left: %s", entry.path, error)
                 continue
             yield entry, spilled

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
@@ -27,6 +28,10 @@ FRESH_FOR = timedelta(minutes=2)
 _NOT_READ_AFTER = 2 * FRESH_FOR
 
 
+# Without a zone it could be held against no other time.
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One model as a scorer process sees it."""
 
@@ -42,8 +47,8 @@ class StatusRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one scorer process did; counts are since it started."""
 
     instance: str
-    written_time: datetime
-    last_batch_time: datetime
+    written_time: _Moment
+    last_batch_time: _Moment
     models: dict[str, ModelStatus]
     counts: dict[str, int]
     rejected: dict[str, int]
@@ -233,6 +238,6 @@ def _decode(data: bytes, path: str) -> SeenRecord | None:
     """Decode a record; None for one of another release, as there are during a deployment."""
     try:
         return msgspec.json.decode(data, type=SeenRecord)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _log.warning("status record %s is left out: %s", path, error)
         return None

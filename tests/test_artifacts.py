@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import ExtraTreesRegressor, IsolationForest, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import LocalOutlierFactor
@@ -273,3 +273,36 @@ def test_the_manifest_beside_a_bare_artifact_names_its_anomaly_class() -> None:
     beside = replace(beside, sha256=digest, golden=None, anomaly_class="worn")
     model = bare(data, beside=beside)
     assert model.score(np.array([[-5.0, 0.0]]))[0] > 0.5
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"threshold_scale": np.array([1.0, 2.0])},
+        {"features": np.array(5.0)},
+        {"threshold": [1, 2]},
+        {"features": ["\ud800", "humidity"]},
+    ],
+    ids=["a scale", "no names", "two thresholds", "half a surrogate pair"],
+)
+def test_whatever_stands_in_a_dict_it_is_one_clear_refusal(around: dict[str, Any]) -> None:
+    """Arrays compare by element, and texts may be none: NumPy and Python raise on them."""
+    with pytest.raises(ArtifactRejectedError):
+        bare({"model": FOREST, **around})
+
+
+def test_an_estimator_without_its_parameters_is_refused() -> None:
+    """scikit-learn asks for them when it is asked what the estimator is."""
+    broken = ExtraTreesRegressor(2, random_state=1).fit(X, X[:, 0])
+    del broken.estimator
+    with pytest.raises(ArtifactRejectedError, match="cannot be used: AttributeError"):
+        bare(broken)
+
+
+def test_a_model_that_was_fitted_aloud_scores_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    """A forest with verbose set would print lines for every batch."""
+    loud = RandomForestRegressor(3, verbose=2, random_state=1)
+    model = bare(loud.fit(X, X[:, 0]))
+    capfd.readouterr()
+    model.score(X_NEW)
+    assert capfd.readouterr() == ("", "")

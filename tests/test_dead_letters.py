@@ -8,11 +8,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fuzz.memory_storage import MemoryContainer
 from scoring import dead_letters
 from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, whole_events
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
+from scoring.names import is_plain_path
 from scoring.storage import BlobStorage, Container, FolderStorage, Stored
 from tests.event_batches import ENQUEUED_NS, event_batch
 
@@ -178,9 +182,14 @@ def test_a_killed_write_leaves_no_letter(tmp_path: Path) -> None:
     assert list(DeadLetters(FolderStorage(tmp_path).container("dead-letter")).read()) == []
 
 
-def test_a_damaged_file_is_named(container: Container) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [b"{", b'{"hub":"\xff"}', b'{"x":' + b"[" * 100_000],
+    ids=["cut", "not UTF-8", "nested without end"],
+)
+def test_a_damaged_file_is_named(container: Container, damage: bytes) -> None:
     """Reading every letter must not pass over one in silence."""
-    container.put("hub/0/damaged.ndjson", b"{")
+    container.put("hub/0/damaged.ndjson", damage)
     with pytest.raises(DeadLetterUnreadableError, match=r"dead-letter/hub/0/damaged\.ndjson"):
         list(DeadLetters(container).read())
 
@@ -286,3 +295,14 @@ def test_the_summary_of_very_many_files_is_bounded_and_says_so(
         letters.write(batch, rejected(batch, 0), NOW)
     depth = letters.summary(NOW)
     assert (depth.n_files, depth.is_complete) == (2, False)
+
+
+@given(st.text(), st.text())
+def test_no_name_of_a_hub_leads_out_of_the_container(hub: str, partition: str) -> None:
+    """Separators, dots, NUL and what a disk would misread are written as something else."""
+    container = MemoryContainer("dead-letter")
+    batch = event_batch([b"x"], hub=hub, partition=partition)
+    DeadLetters(container).write(batch, rejected(batch, 0), NOW)
+    (path,) = container.files
+    assert is_plain_path(path)
+    assert path.count("/") == 2

@@ -45,3 +45,10 @@ def test_a_settings_error_holds_every_problem() -> None:
     assert error.problems == ("A: set it", "B: set it")
     assert "A: set it" in str(error)
     assert "B: set it" in str(error)
+
+
+def test_an_artifact_cannot_break_a_log() -> None:
+    """Names and values in a hostile file may be megabytes long, or hold line breaks."""
+    error = errors.ArtifactRejectedError("a/1", "holds x\n2026 ERROR \x1b[31m" + "y" * 10**6, "see")
+    assert str(error).isprintable()
+    assert len(str(error)) < 1_000

@@ -48,6 +48,17 @@ def test_a_batch_is_one_request(tmp_path: Path) -> None:
     assert request.body == lines(batches)
 
 
+def test_a_sensor_id_that_hides_the_end_of_its_line_ends_a_request() -> None:
+    """The server would take the next line for a part of it."""
+    batch = scored_batch(3, sensor_ids=["a", '\\ \\="x', "b"])
+    with answering(Answer()).running() as server:
+        InfluxSink(settings(server.url)).write([batch])
+    assert sorted(request.body.count("\n") for request in server.requests) == [0, 1]
+    assert sorted("\n".join(r.body for r in server.requests).split("\n")) == sorted(
+        lines([batch]).split("\n")
+    )
+
+
 def test_nothing_is_asked_where_nothing_is_to_write() -> None:
     """No request for a batch in which every reading was rejected."""
     with answering(Answer()).running() as server:
@@ -243,6 +254,19 @@ def test_a_real_server_reads_every_sensor_id(
     points = real.query("SELECT score, model, sensor_id FROM anomaly_score")
     expected = sensor + " " if sensor.endswith("\\") else sensor
     assert [p["sensor_id"] for p in points if p["model"] == batch.model] == [expected]
+
+
+def test_a_real_server_reads_a_sensor_id_that_hides_the_end_of_its_line(
+    real: RealInflux, front: InfluxDouble
+) -> None:
+    """The readings before and after it are stored, too, and at the first request each."""
+    sensors = ["hides-1", '\\ \\="hides-2', "hides-3"]
+    batch = scored_batch(3, sensor_ids=sensors, model="hides")
+    n = len(front.requests)
+    assert InfluxSink(settings(front.url)).write([batch]) == []
+    points = real.query("SELECT score, model, sensor_id FROM anomaly_score")
+    assert {p["sensor_id"] for p in points if p["model"] == "hides"} == set(sensors)
+    assert len(front.requests) - n == 2
 
 
 @pytest.mark.parametrize(

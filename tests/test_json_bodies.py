@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoring import json_bodies
 from scoring.errors import ReadingRejectedError
-from scoring.json_bodies import Document, documents
+from scoring.json_bodies import MOST_READINGS, Document, documents, raw_readings
 
 
 def outcome(document: Document) -> Any:
@@ -233,3 +234,47 @@ def test_a_damaged_document_on_several_lines_is_one_rejection() -> None:
     with pytest.raises(ReadingRejectedError) as caught:
         only.payload()
     assert (caught.value.reason, only.raw()) == ("invalid_json", body)
+
+
+@pytest.mark.parametrize(
+    ("begin", "between", "end"),
+    [(b"[", b",", b"]"), (b"[NaN,", b",", b"]"), (b"", b"\n", b"\n")],
+    ids=["array", "array with NaN", "lines"],
+)
+def test_what_follows_very_many_readings_is_one_rejection(
+    begin: bytes, between: bytes, end: bytes
+) -> None:
+    """Three bytes a reading would otherwise become kilobytes each; what is left can be replayed."""
+    first = begin.count(b"NaN")
+    body = begin + between.join([b'{"a":1}'] * (MOST_READINGS - first) + [b'{"b":2}'] * 3) + end
+    *found, last = documents(body)
+    assert len(found) == MOST_READINGS
+    assert outcome(last) == "too_many_readings"
+    assert outcomes(last.raw()) == [{"b": 2}] * 3
+
+
+def test_as_many_readings_as_are_allowed_are_all_read() -> None:
+    """The bound itself is within it."""
+    assert outcomes(b"[" + b"{}," * (MOST_READINGS - 1) + b"{}]") == [{}] * MOST_READINGS
+
+
+def test_the_bytes_of_many_readings_are_those_of_each() -> None:
+    """In the order that they are asked for, whatever the bodies are."""
+    bodies = [b'[{"a":1}, {"a" : 2}]', b'{"a":3}', b'{"a":4}\n{"a":5}']
+    places = [(0, 1), (0, 0), (2, 1), (1, 0), (0, 1)]
+    found = raw_readings((bodies[body], index) for body, index in places)
+    assert found == [b'{"a" : 2}', b'{"a":1}', b'{"a":5}', b'{"a":3}', b'{"a" : 2}']
+
+
+def test_a_body_is_parsed_once_for_all_its_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage must not take the square of an array's length."""
+    parsed: list[bytes] = []
+
+    def counting(body: bytes) -> Any:
+        parsed.append(body)
+        return documents(body)
+
+    monkeypatch.setattr(json_bodies, "documents", counting)
+    body = b"[" + b"{}," * 99 + b"{}]"
+    assert raw_readings((body, index) for index in range(100)) == [b"{}"] * 100
+    assert parsed == [body]

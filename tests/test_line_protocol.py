@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from influxdb_client.client.write import point as client_points
 
+from fuzz.line_reader import read_line as read_as_a_server
+from fuzz.line_reader import split_lines
 from scoring.attribution import Share
-from scoring.sinks.line_protocol import lines
+from scoring.sinks.line_protocol import lines, reading_lines, spans
 from tests.event_batches import ENQUEUED_NS
 from tests.scored_batches import scored_batch
 
@@ -142,3 +144,40 @@ def test_the_client_library_writes_the_same_points(sensor: str) -> None:
     )
     batch = scored_batch(1, sensor_ids=[sensor], model_version='v"1\\')
     assert read_line(point.to_line_protocol()) == read_line(lines([batch]))
+
+
+HIDING = '\\ \\="x'
+
+
+def test_a_line_whose_end_a_server_would_miss_is_the_last_of_its_request() -> None:
+    """Its backslash hides a space, and its quote then begins a text: the next line is no part."""
+    text = reading_lines([scored_batch(4, sensor_ids=["a", HIDING, "b", HIDING])])
+    assert len(split_lines("\n".join(text[1:3]))) == 1
+    assert spans(text) == [(0, 2), (2, 4)]
+
+
+@pytest.mark.parametrize("sensor", ["pump-1", "a b", 'a "b"', "a\\", "a\\b", "a\\ b", 'a"\\ b'])
+def test_any_other_lines_are_one_request(sensor: str) -> None:
+    """Spaces, quotes and backslashes hide no end by themselves."""
+    text = reading_lines([scored_batch(3, sensor_ids=[sensor] * 3)])
+    assert spans(text) == [(0, 3)]
+    assert split_lines("\n".join(text)) == text
+
+
+def test_no_lines_are_no_request() -> None:
+    """Where every reading was rejected."""
+    assert spans([]) == []
+
+
+@example([HIDING, "b"])
+@given(st.lists(st.text(st.sampled_from('a\\ ,="\u00e9'), min_size=1, max_size=12), min_size=1))
+def test_a_server_finds_every_reading_of_a_request(sensors: list[str]) -> None:
+    """No sensor id adds a line, takes one away, or forges a tag or a field."""
+    text = reading_lines([scored_batch(len(sensors), sensor_ids=sensors)])
+    found = [line for start, end in spans(text) for line in split_lines("\n".join(text[start:end]))]
+    points = [read_as_a_server(line) for line in found]
+    shown = [f"{sensor} " if sensor.endswith("\\") else sensor for sensor in sensors]
+    assert [point.tags for point in points] == [
+        {"sensor_id": sensor, "model": "default"} for sensor in shown
+    ]
+    assert all(point.fields["model_version"] == "v1" for point in points)

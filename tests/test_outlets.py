@@ -272,3 +272,18 @@ def test_each_write_that_fails_is_counted(
     with suppress(SinkThrottledError, TypeError):
         out.deliver(*work())
     assert out.ledger.named() == {("failures", "store"): 1}
+
+
+def test_a_spilled_batch_whose_readings_are_none_is_left(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """What is behind it is written all the same."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    for first in (0, 3):
+        out.deliver(*work(first=first))
+    file = min(tmp_path.rglob("*.msgpack"))
+    file.write_bytes(file.read_bytes().replace(b'{"sensor_id"', b'["sensor_id"'))
+    store.fault = None
+    assert out.drain(10, turned_away) == 3
+    assert file.exists()

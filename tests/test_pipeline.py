@@ -167,7 +167,9 @@ def test_the_kinds_above_are_all_that_the_code_knows() -> None:
         path.read_text() for path in (Path(__file__).parents[1] / "scoring").rglob("*.py")
     )
     found = re.findall(r'ReadingRejectedError\(\s*"(\w+)"|_rejection\(\w+, "(\w+)"', code)
-    assert {a or b for a, b in found} == {bad.reason for bad in KINDS}
+    # of 50,000 readings, so with tests of its own: test_json_bodies.py, test_any_bytes.py
+    elsewhere = {"too_many_readings"}
+    assert {a or b for a, b in found} == {bad.reason for bad in KINDS} | elsewhere
     assert len(KINDS) >= 20
 
 

@@ -349,3 +349,20 @@ def test_load_options_reach_the_file(folder: Container) -> None:
     options = LoadOptions(feature_keys=("a", "b", "c"))
     model: LoadedModel = fetched(BareFile(folder, PATH, options).fetch("m", None)).load()
     assert model.features == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        b'{"version":"\xff"}',
+        b'{"x":' + b"[" * 100_000,
+        b'{"version":"../v1"}',
+        b'{"version":"a\\u0000"}',
+    ],
+    ids=["not UTF-8", "nested without end", "a way out", "NUL"],
+)
+def test_a_damaged_pointer_is_one_clear_error(folder: Container, pointer: bytes) -> None:
+    """Whatever stands in it; the model before it goes on scoring."""
+    folder.put("default/current.json", pointer)
+    with pytest.raises(ArtifactRejectedError, match="publish the model again"):
+        Registry(folder).fetch("default", None)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from scoring.errors import SpillFullError
 from scoring.event_batch import EventBatch
 from scoring.pipeline import score_batch
 from scoring.scored import Refused, ScoredBatch
-from scoring.spill import Spill
+from scoring.spill import Spill, SpilledBatch
 from scoring.storage import BlobStorage, Container, FolderStorage
 from tests.deployments import deployed
 from tests.event_batches import body, event_batch
@@ -180,3 +181,48 @@ def test_a_damaged_batch_does_not_hold_up_those_behind_it(
     spill.put("influxdb", events, [scored])
     assert len(list(spill.waiting("influxdb"))) == 1
     assert len(list(container.list("influxdb/"))) == 2
+
+
+def damaged(name: str, batch: SpilledBatch) -> bytes:
+    """Return a file of the right form with something wrong in it."""
+    if name == "not UTF-8":
+        return msgspec.msgpack.encode({"hub": "?hub?"}).replace(b"?hub?", b"\xff" * 5)
+    if name == "nested without end":
+        return b"\x81\xa1x" + b"\x91" * 100_000
+    columns: dict[str, object] = {
+        "too few scores": {"score": batch.score[1:]},
+        "a time of 64 bits": {"event_time_ns": [2**63, *batch.event_time_ns[1:]]},
+        "a cause of nothing": {"causes": {999: [("a", 1.0)]}},
+        "no readings": {},
+    }
+    content = msgspec.to_builtins(batch, builtin_types=(bytes,))
+    changes = columns[name]
+    assert isinstance(changes, dict)
+    return msgspec.msgpack.encode(
+        content
+        | (changes or {key: [] for key, value in content.items() if isinstance(value, list)})
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "not UTF-8",
+        "nested without end",
+        "too few scores",
+        "a time of 64 bits",
+        "a cause of nothing",
+        "no readings",
+    ],
+)
+def test_whatever_is_wrong_with_a_file_it_is_left_and_the_next_is_read(
+    tmp_path: Path, work: tuple[EventBatch, ScoredBatch], name: str
+) -> None:
+    """One file must not stand before all that wait behind it."""
+    events, scored = work
+    container = FolderStorage(tmp_path / "stored").container("spill")
+    spill = Spill(container, 10, Clock())
+    container.put("influxdb/0.msgpack", damaged(name, SpilledBatch.of(events, scored)))
+    spill.put("influxdb", events, [scored])
+    (entry, _), *others = spill.waiting("influxdb")
+    assert (entry.path != "influxdb/0.msgpack", others) == (True, [])

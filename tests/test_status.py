@@ -139,6 +139,8 @@ def test_a_record_of_another_release_is_left_out(container: Container) -> None:
     StatusBoard(container, "host-1", clock).batch_ended(ledger(), MODELS, {})
     container.put("host-2.json", b'{"instance": "host-2"}')
     container.put("host-3.json", b"half a rec")
+    container.put("host-4.json", b'{"instance": "\xff"}')
+    container.put("host-5.json", b'{"x":' + b"[" * 100_000)
     assert records(container, clock).keys() == {"host-1"}
 
 
@@ -162,3 +164,13 @@ def test_records_of_processes_that_ended_a_day_ago_are_swept(container: Containe
     clock.move(2 * 3600)
     StatusBoard(container, "alive", clock).sweep()
     assert list(container.list()) == []
+
+
+def test_a_record_whose_times_have_no_zone_is_left_out(container: Container) -> None:
+    """They could be held against no other time, and health would fail over it."""
+    clock = Clock()
+    StatusBoard(container, "host-1", clock).batch_ended(ledger(), MODELS, {})
+    found = container.get("host-1.json")
+    assert isinstance(found, Stored)
+    container.put("host-2.json", found.data.replace(b'Z"', b'"'))
+    assert records(container, clock).keys() == {"host-1"}

@@ -2,10 +2,9 @@
 
 from typing import Final, Literal
 
-from scoring.errors import ArtifactRejectedError
 from scoring.model_files.building_blocks import AllowedName, ArrayHeader
 from scoring.model_files.decompression import decompressed
-from scoring.model_files.model_faults import ModelFaultError, shown
+from scoring.model_files.model_faults import ModelFaultError, refusing
 from scoring.model_files.neighbour_trees import UnbuiltTree, Unused, rebuild_tree
 from scoring.model_files.object_graphs import objects_within
 from scoring.model_files.skops_files import read_skops
@@ -57,17 +56,10 @@ def open_model_file(
     ArtifactRejectedError
         If anything in it is not allowed or it is damaged; bytes after its end are damage.
     """
-    try:
+    with refusing(artifact, "is damaged", "publish it again"):
         _check_size(data)
         graph = _read(data, kind, trusted)
         _finish(graph)
-    except ModelFaultError as fault:
-        raise ArtifactRejectedError(artifact, fault.found, fault.remedy) from fault
-    except Warning:
-        raise
-    except Exception as error:  # a damaged file may raise anything from anywhere
-        found = f"is damaged: {type(error).__name__}: {shown(error)}"
-        raise ArtifactRejectedError(artifact, found, "publish it again") from error
     return graph
 
 

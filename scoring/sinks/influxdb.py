@@ -13,7 +13,7 @@ from typing import Any
 from scoring.errors import SinkThrottledError, SinkUnavailableError
 from scoring.scored import Refused, ScoredBatch
 from scoring.settings import InfluxSettings
-from scoring.sinks.line_protocol import reading_lines
+from scoring.sinks.line_protocol import reading_lines, spans
 
 # Three tries within a batch; beyond that the retry policy of the trigger keeps the batch.
 _MOST_TRIES = 3
@@ -89,9 +89,9 @@ class InfluxSink:
         """
         text = reading_lines(batches)
         refused: list[tuple[int, str]] = []
-        spans = [(0, len(text))] if text else []
-        while spans:  # by halves, until what is refused stands alone; the others are stored
-            start, end = spans.pop()
+        waiting = spans(text)
+        while waiting:  # by halves, until what is refused stands alone; the others are stored
+            start, end = waiting.pop()
             try:
                 self._write_lines(text[start:end])
             except _RefusedError as error:
@@ -99,7 +99,7 @@ class InfluxSink:
                     refused += [(place, error.message) for place in range(start, end)]
                     continue
                 middle = (start + end) // 2
-                spans += [(middle, end), (start, middle)]
+                waiting += [(middle, end), (start, middle)]
         return _refused_readings(batches, refused)
 
     def _write_lines(self, text: Sequence[str]) -> None:

@@ -54,6 +54,25 @@ def _batch_lines(batch: ScoredBatch) -> Iterator[str]:
         yield f"{_head(sensor, model)}{fields} {time_ns}"
 
 
+def spans(text: Sequence[str]) -> list[tuple[int, int]]:
+    """Part lines into requests: one for all of them, but for lines that must be the last of one.
+
+    A server looks for the end of a line before it reads the line, and there takes a backslash to
+    hide whatever follows it. A sensor id with a backslash before a space, and a quote after
+    that, looks like the beginning of a text that the next line goes on with.
+    """
+    ends = [place + 1 for place, line in enumerate(text) if "\\\\ " in line and _is_open(line)]
+    starts = [0, *ends]
+    return [
+        (start, end) for start, end in zip(starts, [*ends, len(text)], strict=True) if start < end
+    ]
+
+
+def _is_open(line: str) -> bool:
+    head = line.partition(",model=")[0]  # in the sensor id itself these signs are escaped
+    return '"' in head.partition("\\\\ ")[2]
+
+
 @lru_cache(maxsize=_MOST_HEADS)
 def _head(sensor_id: str, model: str) -> str:
     """Write what all lines of one sensor and model begin with."""

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.errors import ArtifactRejectedError
 from scoring.model_files.array_reading import is_scalar
 from scoring.model_files.building_blocks import check_attribute_name, type_name
-from scoring.model_files.model_faults import REFIT, ModelFaultError, shown
+from scoring.model_files.model_faults import REFIT, ModelFaultError, refusing
 from scoring.model_files.object_graphs import objects_within
 from scoring.structure.fitted_attributes import FittedAttributes
 from scoring.structure.models import MODEL_CHECKS
@@ -46,16 +45,12 @@ def check_structure(estimator: object, *, artifact: str) -> None:
     ArtifactRejectedError
         Naming the class and the attribute at fault.
     """
-    try:
+    # an attribute of any type may stand where another belongs
+    with refusing(artifact, "cannot be checked", REFIT):
         for value in objects_within(estimator):
             _check_attributes(value)
         for part in estimator.values() if isinstance(estimator, dict) else [estimator]:
             _check_fitted(part, _MOST_NESTED)
-    except ModelFaultError as fault:
-        raise ArtifactRejectedError(artifact, fault.found, fault.remedy) from fault
-    except Exception as error:  # an attribute of any type may stand where another belongs
-        found = f"cannot be checked: {type(error).__name__}: {shown(error)}"
-        raise ArtifactRejectedError(artifact, found, REFIT) from error
 
 
 def _check_attributes(value: object) -> None:

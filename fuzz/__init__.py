@@ -1,0 +1,1 @@
+"""Any bytes: mutated inputs against every surface that takes bytes from elsewhere."""

@@ -1,0 +1,68 @@
+"""Pieces that inputs are mutated with: what parsers, stores and names stumble over."""
+
+JSON = (
+    b"null",
+    b"true",
+    b"NaN",
+    b"-Infinity",
+    b"1e400",
+    b"-0.0",
+    b"9007199254740993",
+    b"9" * 400,
+    b"[[[[[[[[[[[[[[[[",
+    b'{"a":' * 16,
+    b"[]",
+    b"{}",
+    b"[1,",
+    b"\n",
+    b"\r\n",
+    b"\xef\xbb\xbf",
+    b"\xff",
+)
+TEXT = (
+    b"\\ud800",
+    b"\\udc00",
+    b"\\u0000",
+    b"\\u2028",
+    b"\\u202e",
+    b"\\ufffe",
+    b"\\\\",
+    b'\\"',
+    b"\\n",
+    "e\u0301".encode(),
+    "\u202e".encode(),
+    "\U0001f3ed".encode(),
+    "\u0085".encode(),
+)
+LINES = (b",", b"=", b" ", b"\\\\,", b"\\\\ ", b"\\\\=", b'\\"', b'\\\\ \\\\=\\"x', b" 1\\n")
+KEYS = (
+    b'"sensor_id":',
+    b'"device_id":',
+    b'"timestamp":',
+    b'"time":',
+    b'"features":',
+    b'"temperature":',
+    b'"vibration":',
+    b'"2026-05-01T12:00:00Z"',
+    b"1777636800000",
+)
+PATHS = (
+    b"..",
+    b"../",
+    b"/",
+    b"//",
+    b"..\\",
+    b"C:\\",
+    b"\\\\host\\share",
+    b"\x00",
+    b"%2e%2e%2f",
+    b"./",
+    b"~",
+    b"/etc/passwd",
+    b"CON",
+    b" ",
+    b"current.json",
+    b"manifest.json",
+    "\uff0e\uff0e\uff0f".encode(),
+)
+EVENT, FIELD = b"\x1e", b"\x1f"
