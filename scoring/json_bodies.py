@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -30,6 +31,7 @@ def _integer(digits: str) -> float:
 
 # A first line like this begins one document that is written on several lines.
 _OPENED: Final = {b"{", b"["}
+_LINE: Final = re.compile(rb"[^\r\n]+")
 # Unlike the strict parser this one takes NaN and Infinity, so that a reading is told its fault.
 _lenient: Final = json.JSONDecoder(parse_int=_integer)
 
@@ -190,14 +192,19 @@ def _n_objects(found: list[Document]) -> int:
 
 def _lines(body: bytes) -> list[Document]:
     """Read one document a line, if the body looks like that: some line is a whole object."""
-    lines = [line for line in body.splitlines() if line.strip()]
-    if len(lines) < 2 or lines[0].strip() in _OPENED:  # noqa: PLR2004  # one is no list of lines
-        return []
-    found = [_line(line) for line in lines[:MOST_READINGS]]
-    if not _n_objects(found):
-        return []
-    rest = lines[MOST_READINGS:]
-    return [*found, _too_many(b"\n".join(rest))] if rest else found
+    found: list[Document] = []
+    for match in _LINE.finditer(body):  # no list of all lines: there may be millions
+        line = match[0]
+        if not line.strip():
+            continue
+        if not found and line.strip() in _OPENED:
+            return []
+        if len(found) == MOST_READINGS:
+            found.append(_too_many(body[match.start() :]))
+            break
+        found.append(_line(line))
+    # one is no list of lines
+    return found if len(found) > 1 and _n_objects(found) else []
 
 
 def _line(line: bytes) -> Document:

@@ -21,9 +21,9 @@ from tests.event_batches import body, event_batch
 from tests.small_models import publish, small_model
 
 TEN_MB = 10_000_000
-# Measured: 0.4 GB at the most; without a bound on the readings of a body it was 6 GB.
-MOST_MB = 600
-MOST_SECONDS = 30  # measured: 5 at the most; without a bound 60
+# Traced: 241 MB at the most; without a bound on the readings of a body 5,767.
+MOST_MB = 400
+MOST_SECONDS = 15  # of this process; measured: 1.5 at the most, without a bound 41
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_a_body_of_10_mb_is_answered_in_bounded_time(
 
 @pytest.mark.parametrize(
     "make",
-    [repeated(b"[", b"{},", b"{}]"), repeated(b"", b"{}\n"), repeated(b"", b"[")],
-    ids=["empty objects", "empty lines", "nested"],
+    [repeated(b"[", b"{},", b"{}]"), repeated(b"", b"{}\n"), repeated(b"{}\n", b"x\n")],
+    ids=["empty objects", "empty lines", "broken lines"],
 )
 def test_a_body_of_10_mb_is_answered_in_bounded_memory(
     ready: Deployment, make: Callable[[], bytes]
