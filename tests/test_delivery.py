@@ -106,13 +106,14 @@ def test_the_batch_after_a_bug_is_scored(ready: Deployment) -> None:
 
 
 def test_a_bug_in_a_sink_sends_the_raw_events_to_the_dead_letters(ready: Deployment) -> None:
-    """Then the next batch is stored."""
+    """The next batch waits in the spill, and is stored like any other."""
     sink = ListSink(errors=[TypeError("a bug")])
     delivery = with_sinks(ready, sink)
     counts = delivery.deliver(batch_for(ready, [body(0)]))
     assert dict(counts.rejected) == {"internal": 1}
     assert [letter.raw_bytes() for letter in ready.letters()] == [body(0)]
     assert delivery.deliver(batch_for(ready, [body(1)], first=1)).scored == 1
+    assert delivery.drain_spill(10) == 1
     assert sum(map(len, sink.written)) == 1
 
 

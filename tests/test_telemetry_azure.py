@@ -58,7 +58,7 @@ def sent(tmp_path: Path) -> Iterator[Ingestion]:
             "APPLICATIONINSIGHTS_CONNECTION_STRING": server.connection_string,
             "OTEL_METRIC_EXPORT_INTERVAL": "100",
             "OTEL_TRACES_SAMPLER_ARG": "1",
-            "WEBSITE_SITE_NAME": "func-plant-7",
+            "OTEL_SERVICE_NAME": "func-plant-7",
         }
         with deployed(tmp_path, **told) as deployment:
             publish(deployment.models, small_model())
