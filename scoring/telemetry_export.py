@@ -7,7 +7,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.metrics import Histogram as HistogramInstrument
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -40,13 +40,8 @@ class Exports:
 
     def __init__(self, settings: TelemetrySettings, instance: str, sources: Sources) -> None:
         calm_the_libraries()
-        resource = Resource.create(
-            {
-                "service.name": settings.service,
-                "service.version": VERSION,
-                "service.instance.id": instance,
-            }
-        )
+        # not Resource.create, which asks its detectors on threads: a process that ends has none
+        resource = OTELResourceDetector().detect().merge(_sender(settings, instance))
         pairs = tuple(exporters(settings))
         self._meters = [_meters(one, settings, resource, sources) for one, _ in pairs]
         spans = (one for _, one in pairs)
@@ -73,6 +68,11 @@ class Exports:
         for meters in self._meters:
             meters.shutdown(timeout_millis=_STOP_MS)
         self._tracers.shutdown()
+
+
+def _sender(settings: TelemetrySettings, instance: str) -> Resource:
+    names = {"name": settings.service, "version": VERSION, "instance.id": instance}
+    return Resource({f"service.{name}": value for name, value in names.items()})
 
 
 def _meters(
@@ -138,6 +138,13 @@ def _tracers(
     provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
     for exporter in spans:
         provider.add_span_processor(
-            BatchSpanProcessor(exporter, schedule_delay_millis=settings.interval_ms)
+            _QuickToStop(exporter, schedule_delay_millis=settings.interval_ms)
         )
     return provider
+
+
+class _QuickToStop(BatchSpanProcessor):
+    """Waits as long as metrics do for what is left; the library would wait for half a minute."""
+
+    def shutdown(self) -> None:
+        self._batch_processor.shutdown(timeout_millis=_STOP_MS)

@@ -33,7 +33,9 @@ class Sender(Protocol):
 
 
 def _start_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="telemetry-start", daemon=True).start()
+    # waited for at the end of the process: one that is killed while it imports keeps the lock of
+    # all imports, and the end then waits for that for ever
+    threading.Thread(target=work, name="telemetry-start", daemon=False).start()
 
 
 class Telemetry:
