@@ -37,6 +37,10 @@ class KeptSink:
     name: str = "kept"
     batches: list[ScoredBatch] = field(default_factory=list)
 
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it."""
+        return batch
+
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Keep all."""
         self.batches += batches

@@ -119,6 +119,12 @@ _OF_HOST = (
     Setting(
         "PYTHON_THREADPOOL_THREAD_COUNT", None, "azure", "batches and requests scored side by side"
     ),
+    Setting(
+        "PYTHON_ISOLATE_WORKER_DEPENDENCIES",
+        None,
+        "azure",
+        "`1`: the worker's protobuf and ours stay apart; from Python 3.13 on by itself",
+    ),
     Setting("OMP_NUM_THREADS", None, "azure", "`1`: side by side, NumPy's threads only contend"),
     Setting("OPENBLAS_NUM_THREADS", None, "azure", "`1`: the same, for its linear algebra"),
 )

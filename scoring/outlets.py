@@ -26,7 +26,8 @@ class Delivered:
     Parameters
     ----------
     written, spilled : int
-        Readings.
+        Readings. What the store keeps none of, such as normal readings where it keeps anomalies
+        alone, needs no writing and counts as written.
     refused : sequence of Refused
         Those that the store takes never.
     """
@@ -126,8 +127,10 @@ class Outlet:
         self.ledger.count(what, self.sink.name, n=n)
 
     def _spilled(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
-        self.spill.put(self.sink.name, events, scored)
-        return Delivered(0, sum(map(len, scored)))
+        wanted = [part for one in scored if len(part := self.sink.wanted(one))]
+        self.spill.put(self.sink.name, events, wanted)
+        n, n_spilled = sum(map(len, scored)), sum(map(len, wanted))
+        return Delivered(n - n_spilled, n_spilled)
 
     def drain(
         self,

@@ -1,7 +1,7 @@
 """Scored readings as columns: what the pipeline hands to the sinks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,6 +63,24 @@ class ScoredBatch:
     def __len__(self) -> int:
         return len(self.sensor_ids)
 
+    def take(self, rows: Sequence[int]) -> "ScoredBatch":
+        """Return some of its readings, in the order of `rows`."""
+        places = {row: place for place, row in enumerate(rows)}
+        return replace(
+            self,
+            sensor_ids=[self.sensor_ids[row] for row in rows],
+            event_time_ns=self.event_time_ns[rows],
+            X=self.X[rows],
+            filled=self.filled[rows],
+            score=self.score[rows],
+            anomaly_score=None if self.anomaly_score is None else self.anomaly_score[rows],
+            is_anomaly=None if self.is_anomaly is None else self.is_anomaly[rows],
+            causes={places[row]: cause for row, cause in self.causes.items() if row in places},
+            payloads=[self.payloads[row] for row in rows],
+            sequence_numbers=self.sequence_numbers[rows],
+            indexes=self.indexes[rows],
+        )
+
 
 # The reason under which a refused reading is a dead letter.
 REFUSED_BY_STORE = "refused_by_store"
@@ -100,8 +118,11 @@ class Sink(Protocol):
     def name(self) -> str:
         """Short name for logs, counts and health."""
 
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return the readings that this store keeps; a store may keep anomalies alone."""
+
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
-        """Store every reading of every batch; returns those that are refused."""
+        """Store every reading that it keeps; returns those that are refused."""
 
 
 def cause_text(cause: Cause) -> str:

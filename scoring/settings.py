@@ -30,6 +30,8 @@ _TYPE_NAME = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_][\w]*)+")
 # NCRONTAB with seconds, or a time span; whether each field makes sense is the host's to say.
 _SCHEDULE = re.compile(r"(\S+ +){5}\S+|\d+:\d{2}:\d{2}")
 _SCHEDULES = ("MODEL_RELOAD_SCHEDULE", "SPILL_DRAIN_SCHEDULE")
+# Where the app keeps what it writes by itself.
+_OWN_CONTAINERS = {"dead-letter", "spill", "status"}
 _T = TypeVar("_T")
 _N = TypeVar("_N", int, float)
 
@@ -161,6 +163,8 @@ def _container_name(reader: _Reader) -> str:
     name = reader.required("MODEL_CONTAINER_NAME")
     if not is_container_name(name):
         reader.problem("MODEL_CONTAINER_NAME: use 3 to 63 of a-z, 0-9 and single hyphens")
+    if name in _OWN_CONTAINERS:
+        reader.problem(f"MODEL_CONTAINER_NAME: {name} is the app's own; use another")
     return name
 
 

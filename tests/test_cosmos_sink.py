@@ -211,6 +211,7 @@ def test_only_anomalies_are_written_where_that_is_asked_for(
     undecided = scored_batch(3, model="undecided", is_anomaly=None)
     with sink_at(server.url, name, write="anomalies") as (sink, _):
         sink.write([scored_batch(3), undecided])
+        assert [len(sink.wanted(one)) for one in (scored_batch(3), undecided)] == [1, 0]
     assert [(one["model"], one["is_anomaly"]) for one in documents(container)] == [
         ("default", True)
     ]

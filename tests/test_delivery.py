@@ -32,6 +32,10 @@ class ListSink:
         self._errors = list(errors)
         self.refuses: Sequence[int] = ()
 
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it."""
+        return batch
+
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Keep the batches."""
         if self._errors:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.deployed_files import deployed_files
+from scoring.telemetry import SPANS
 from tests.deployed_files import ROOT
 
 ALWAYS = {"function_app.py", "host.json", "requirements.txt"}
@@ -87,8 +88,13 @@ def test_the_host_takes_whole_batches_and_checkpoints_each() -> None:
     assert (host["version"], host["extensionBundle"]["version"]) == ("2.0", "[4.*, 5.0.0)")
 
 
-def test_sampling_keeps_errors_and_the_lines_of_batches() -> None:
-    """They are what an operator counts by."""
+def test_logs_are_bounded_and_keep_what_the_app_says() -> None:
+    """The host's lines about each execution stay away; the app's own are sampled, errors not."""
     host = json.loads((ROOT / "host.json").read_text())
     sampling = host["logging"]["applicationInsights"]["samplingSettings"]
-    assert set(sampling["excludedTypes"].split(";")) >= {"Exception", "Trace"}
+    assert (sampling["isEnabled"], sampling["excludedTypes"]) == (True, "Exception")
+    levels = host["logging"]["logLevel"]
+    assert levels["Function"] == "Warning"
+    own = {name for name, level in levels.items() if name.endswith(".User")}
+    assert own == {f"Function.{name}.User" for name in SPANS}
+    assert {levels[name] for name in own} == {"Information"}

@@ -32,6 +32,10 @@ class Watched:
         self.batches: list[ScoredBatch] = []
         self._inner = inner
 
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it."""
+        return batch
+
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Remember, and write."""
         refused = self._inner.write(batches)

@@ -33,7 +33,12 @@ class Store:
         self.fault: Exception | None = None
         self.written: list[ScoredBatch] = []
         self.refuses: Sequence[int] = ()
+        self.unwanted: Sequence[int] = ()
         self.tries = 0
+
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return the readings that it keeps."""
+        return batch.take([row for row in range(len(batch)) if row not in self.unwanted])
 
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Keep the batches, or fail."""
@@ -51,6 +56,10 @@ class SilentStore:
     silent: threading.Event
     ended: threading.Event
     name: str = "store"
+
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it."""
+        return batch
 
     def write(self, _: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Wait, and then take everything."""
@@ -164,6 +173,19 @@ def test_a_batch_does_not_wait_for_a_trial(store: Store, clock: Clock, tmp_path:
     assert (out.breaker.state(), ended.is_set()) == ("trying", False)
     silent.set()
     assert ended.wait(10)
+
+
+def test_only_what_a_store_keeps_waits_for_it(store: Store, clock: Clock, tmp_path: Path) -> None:
+    """A store of anomalies fills the spill a hundred times as slowly as one of everything."""
+    store.fault, store.unwanted = DOWN, [0, 2]
+    out = outlet(store, clock, tmp_path)
+    delivered = out.deliver(*work())
+    assert (delivered.written, delivered.spilled) == (2, 1)
+    ((_, spilled),) = out.spill.waiting("store")
+    assert spilled.sequence_numbers == [1]
+    store.unwanted = range(3)
+    assert out.deliver(*work(first=3)).written == 3
+    assert len(list(tmp_path.rglob("*.msgpack"))) == 1
 
 
 def test_what_waits_is_written_back_in_order_and_once(

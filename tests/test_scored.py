@@ -42,3 +42,17 @@ def test_what_is_not_known_is_null() -> None:
     batch = scored_batch(1, anomaly_score=None, is_anomaly=None, causes={})
     (document,) = scored_documents(batch)
     assert (document["anomaly_score"], document["is_anomaly"], document["cause"]) == (None,) * 3
+
+
+def test_some_readings_are_taken_with_all_that_belongs_to_them() -> None:
+    """Every column, and the causes under their new places."""
+    batch = scored_batch(4, payloads=[{"n": n} for n in range(4)])
+    taken = batch.take([2, 0])
+    assert [payload["n"] for payload in taken.payloads] == [2, 0]
+    assert taken.causes == {1: batch.causes[0]}
+    for name in ("event_time_ns", "X", "filled", "score", "anomaly_score", "is_anomaly"):
+        column, whole = getattr(taken, name), getattr(batch, name)
+        assert column.dtype == whole.dtype
+        assert column.tolist() == whole[[2, 0]].tolist()
+    assert (taken.sequence_numbers.tolist(), len(taken), len(taken.indexes)) == ([2, 0], 2, 2)
+    assert len(batch.take([])) == 0

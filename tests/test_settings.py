@@ -92,6 +92,13 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("name", ["dead-letter", "spill", "status"])
+def test_models_stay_out_of_the_containers_that_the_app_writes_to(name: str) -> None:
+    """What it keeps there is no model."""
+    (problem,) = problems(MODEL_CONTAINER_NAME=name)
+    assert problem == f"MODEL_CONTAINER_NAME: {name} is the app's own; use another"
+
+
 @pytest.mark.parametrize(("name", "value"), WRONG.items(), ids=WRONG)
 def test_a_wrong_value_is_a_problem_of_its_setting(name: str, value: str) -> None:
     """The sentence begins with the setting's name, so that its reader knows what to set."""

@@ -112,6 +112,8 @@ var appSettings = union(scoringSettings, {
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identityClientId
   PYTHON_THREADPOOL_THREAD_COUNT: string(workerThreads)
+  // The worker brings protobuf, telemetry by OTLP another one.
+  PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
   // An instance has one core or two and scores on several threads; NumPy's own would only add to
   // them, as many as the machine underneath has cores.
   OMP_NUM_THREADS: '1'

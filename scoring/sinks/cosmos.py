@@ -11,7 +11,7 @@ from scoring.cosmos_settings import CosmosSettings
 from scoring.scored import Refused, ScoredBatch
 from scoring.sinks.cosmos_account import SINK_NAME, CosmosAccount
 from scoring.sinks.cosmos_answers import DeniedError, Outcome, read_error, read_fault
-from scoring.sinks.cosmos_documents import Group, groups
+from scoring.sinks.cosmos_documents import Group, anomalous_rows, groups
 
 if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy
@@ -59,6 +59,10 @@ class CosmosSink:
         self._account = CosmosAccount(settings)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it, or its anomalies."""
+        return batch.take(anomalous_rows(batch).tolist()) if self._only_anomalies else batch
 
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Store every reading, or every anomaly; returns those that the service refuses.

@@ -95,7 +95,7 @@ def _cut(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 def _items(
     batch: ScoredBatch, sensor_id_keys: Sequence[str], *, only_anomalies: bool
 ) -> Iterator[Item]:
-    rows = _anomalous_rows(batch) if only_anomalies else np.arange(len(batch))
+    rows = anomalous_rows(batch) if only_anomalies else np.arange(len(batch))
     if not len(rows):
         return
     features = frozenset(batch.features)
@@ -116,7 +116,7 @@ def _items(
         yield Item(batch, row, document)
 
 
-def _anomalous_rows(batch: ScoredBatch) -> IntArray:
+def anomalous_rows(batch: ScoredBatch) -> IntArray:
     """Return the rows that are anomalies; none where nothing decides."""
     return np.flatnonzero(batch.is_anomaly) if batch.is_anomaly is not None else np.arange(0)
 

@@ -79,6 +79,10 @@ class InfluxSink:
                 self._service = WriteService(client.api_client)  # type: ignore[no-untyped-call]
             return self._service
 
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it."""
+        return batch
+
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Store every reading; returns those whose line the server refuses.
 

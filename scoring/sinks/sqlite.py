@@ -57,6 +57,10 @@ class SqliteSink:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
+    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
+        """Return all of it."""
+        return batch
+
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Store every reading; none is ever refused.
 
