@@ -40,6 +40,9 @@ class MemoryContainer:
             if path.startswith(prefix):
                 yield Entry(path, len(self.files[path].data), datetime.now(UTC))
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, if_etag: str | None = None) -> None:
         """Delete a file."""
+        found = self.files.get(path)
+        if if_etag and found is not None and found.etag != if_etag:
+            raise ConditionNotMetError(self.name, path)
         self.files.pop(checked_path(self.name, path), None)

@@ -100,6 +100,7 @@ class ScoringApp:
                 else:
                     _log.error("model %s is %s: %s", name, state.state, state.problem)
             self.delivery.status.sweep()
+            self._tell_of_strangers()
             if self.telemetry.is_on:
                 self.depths.letters_measured(self.http.dead_letters.summary(_now()))
 
@@ -113,6 +114,11 @@ class ScoringApp:
                 sinks = [sink.name for sink in self.http.sinks]
                 depths = {name: self.http.spill.depth_of(name) for name in sinks}
                 self.depths.spill_measured(depths, _now())
+
+    def _tell_of_strangers(self) -> None:
+        """Tell of what waits for stores that are switched off: nobody writes it back."""
+        for name, n in self.http.spill.of_others({sink.name for sink in self.http.sinks}).items():
+            _log.warning("%d spilled batches wait for %s, which is not set any more", n, name)
 
     @contextmanager
     def _timer(self, timer: str, context: "func.Context | None") -> Iterator[None]:

@@ -18,7 +18,7 @@ from scoring.errors import ReadingRejectedError, ScoringError
 from scoring.event_batch import EventBatch
 from scoring.event_time import event_time_ns, iso_time
 from scoring.events import Rejected
-from scoring.storage import ConditionNotMetError, Container, NotRead, Stored
+from scoring.storage import ConditionNotMetError, Container, Stored
 
 CONTAINER = "dead-letter"
 INTERNAL = "internal"
@@ -218,10 +218,11 @@ class DeadLetters:
         """
         if left and self._put(left) == file.path:
             return True
-        if self._container.get(file.path, known_etag=file.etag) is NotRead.UNCHANGED:
-            self._container.delete(file.path)
-            return True
-        return self._container.get(file.path) is NotRead.MISSING
+        try:
+            self._container.delete(file.path, if_etag=file.etag)
+        except ConditionNotMetError:
+            return False
+        return True
 
     def summary(self, now: datetime) -> DeadLetterDepth:
         """Tell how much is kept, from a bounded listing at most 15 s old."""

@@ -97,7 +97,7 @@ class Delivery:
             rejected = whole_events(batch, f"{type(error).__name__}: {error}"[:500])
             self.dead_letters.write(batch, rejected, self.clock())
             outcome, delivered = Outcome(len(rejected), [], rejected), {}
-        return self._counts(batch, outcome, delivered, stages)
+        return self._counts_or_fewer(batch, outcome, delivered, stages)
 
     def _store(self, batch: EventBatch, scored: Sequence[ScoredBatch]) -> dict[str, Delivered]:
         """Write to every store; what befalls one does not keep the others from their part."""
@@ -119,8 +119,42 @@ class Delivery:
         self.dead_letters.write(batch, rejected, self.clock())
 
     def drain_spill(self, seconds: float) -> int:
-        """Write back what waits for each store, for this long at each; returns the readings."""
-        return sum(outlet.drain(seconds, self.turn_away) for outlet in self.outlets)
+        """Write back what waits for each store, for this long at each; returns the readings.
+
+        Raises
+        ------
+        Exception
+            What kept a batch or a store from its turn, when the others had theirs.
+        """
+        drained, faults = 0, []
+        for outlet in self.outlets:
+            try:
+                drained += outlet.drain(seconds, self.turn_away)
+            except Exception as error:  # noqa: BLE001  # raised below
+                faults.append(error)
+        if faults:
+            raise faults[0]
+        return drained
+
+    def _counts_or_fewer(
+        self,
+        batch: EventBatch,
+        outcome: Outcome,
+        delivered: Mapping[str, Delivered],
+        stages: StageClock,
+    ) -> BatchCounts:
+        """Count. Everything is stored by now: a fault here must not bring the batch again."""
+        try:
+            return self._counts(batch, outcome, delivered, stages)
+        except Exception as error:  # noqa: BLE001  # see above
+            _log.error("the batch is done, but not counted in full", exc_info=error)
+        return BatchCounts(
+            received=outcome.received,
+            scored=sum(map(len, outcome.scored)),
+            rejected=Counter(one.reason for one in outcome.rejected),
+            stores={name: one.counts() for name, one in delivered.items()},
+            stages=stages.seconds(),
+        )
 
     def _counts(
         self,
@@ -193,7 +227,7 @@ def _as_rejected(batch: EventBatch, delivered: Iterable[Delivered]) -> list[Reje
 
 def _log_counts(counts: BatchCounts, batch: EventBatch) -> None:
     _log.info(
-        "batch of %s/%s: received=%d scored=%d rejected=%d held=%d anomalies=%d in %.1f ms",
+        "batch of %s/%s: received=%d scored=%d rejected=%d held=%d anomalies=%d in %.1f ms%s",
         batch.hub,
         batch.partition,
         counts.received,
@@ -202,6 +236,10 @@ def _log_counts(counts: BatchCounts, batch: EventBatch) -> None:
         counts.held,
         counts.anomalies,
         counts.stages["whole"] * 1e3,
+        "".join(
+            f"; {name}: written={store.written} spilled={store.spilled} refused={store.refused}"
+            for name, store in counts.stores.items()
+        ),
     )
     for reason, n in counts.rejected.items():
         _log.warning("rejected %d readings: %s", n, reason)

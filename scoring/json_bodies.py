@@ -17,6 +17,8 @@ _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _LONGEST_INTEGER: Final = 4_000
 # What the two parsers raise on bad input.
 BAD_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+# Why a reading is rejected that nests deeper than the stack allows where it is read.
+TOO_DEEP: Final = "too_deep"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # A reading takes up to 3 kB on its way and its rejection 0.3 kB in storage, while `{},` is three
 # bytes: 10 MB of that were 9 GB. This is 20 bytes a reading of the largest event there is.
@@ -182,7 +184,7 @@ def _not_utf8(raw: bytes) -> Document:
 
 def _broken(raw: bytes, error: Exception, expected: str) -> Document:
     if isinstance(error, RecursionError):
-        return _rejection(raw, "too_deep", "the JSON is nested too deeply")
+        return _rejection(raw, TOO_DEEP, "the JSON is nested too deeply")
     return _rejection(raw, "invalid_json", f"{expected}: {error}"[:200])
 
 

@@ -8,15 +8,22 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from scoring.breaker import Breaker
-from scoring.errors import ReadingRejectedError, SinkThrottledError, SinkUnavailableError
+from scoring.errors import (
+    ReadingRejectedError,
+    SinkThrottledError,
+    SinkUnavailableError,
+    StorageUnavailableError,
+)
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from scoring.ledger import Ledger, StoreCounts
 from scoring.scored import Refused, ScoredBatch, Sink
-from scoring.spill import Spill, SpilledBatch
-from scoring.storage import Entry
+from scoring.spill import Spill, SpilledBatch, SpillFile
 
 _log = logging.getLogger(__name__)
+# In a row; one alone may be a batch that the store cannot take, and those behind it can be.
+_FAILURES_TO_STOP = 3
+TurnAway = Callable[[EventBatch, Sequence[Rejected]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +89,15 @@ class Outlet:
         SpillFullError, StorageUnavailableError
             If the store is down and the batch cannot be spilled either: keep it.
         """
+        n = sum(map(len, scored))
+        wanted = [part for one in scored if len(part := self.sink.wanted(one))]
+        if not wanted:  # what writes nothing tells nothing of the store
+            return Delivered(n, 0)
         if not self.breaker.is_closed():
-            if self.breaker.claims_trial():
-                self.beside(partial(self._try, scored))
-            return self._spilled(events, scored)
+            self._begin_trial(wanted)
+            return self._spilled(events, wanted, n)
         try:
-            refused = self.sink.write(scored)
+            refused = self.sink.write(wanted)
         except SinkThrottledError as error:
             self.breaker.throttled(error.remedy)
             self._count("failures")
@@ -95,47 +105,59 @@ class Outlet:
         except SinkUnavailableError as error:
             self._failed(error.remedy)
             _log.warning("%s; the batch is spilled", error)
-            return self._spilled(events, scored)
+            return self._spilled(events, wanted, n)
         except BaseException:
             self._failed()
             raise
         self.breaker.succeeded()
-        return Delivered(sum(map(len, scored)) - len(refused), 0, refused)
+        return Delivered(n - len(refused), 0, refused)
 
-    def _try(self, scored: Sequence[ScoredBatch]) -> None:
+    def _spilled(
+        self, events: EventBatch, wanted: Sequence[ScoredBatch], n_scored: int
+    ) -> Delivered:
+        self.spill.put(self.sink.name, events, wanted)
+        n_spilled = sum(map(len, wanted))
+        return Delivered(n_scored - n_spilled, n_spilled)
+
+    def _begin_trial(self, wanted: Sequence[ScoredBatch]) -> None:
+        """Try the store where its pause is over. This goes before the spill: that may be full."""
+        trial = self.breaker.claim_trial()
+        if trial is None:
+            return
+        try:
+            self.beside(partial(self._try, wanted, trial))
+        except RuntimeError as error:  # no thread to be had
+            _log.warning("a store cannot be tried now: %s", error)
+            self._failed(trial=trial)
+
+    def _try(self, wanted: Sequence[ScoredBatch], trial: int) -> None:
         """Find out whether the store is back. What it refuses is told when it is drained."""
         try:
-            self.sink.write(scored)
+            self.sink.write(wanted)
         except SinkThrottledError as error:
             self.breaker.throttled(error.remedy)
             self._count("failures")
         except SinkUnavailableError as error:
-            self._failed(error.remedy)
+            self._failed(error.remedy, trial)
             _log.warning("%s; batches go on being spilled", error)
         except BaseException as error:  # noqa: BLE001  # nobody else hears of it
-            self._failed()
+            self._failed(trial=trial)
             _log.error("trying a store failed", exc_info=error)
         else:
             self.breaker.succeeded()
             _log.info("sink %s is back; what is spilled is written back", self.sink.name)
 
-    def _failed(self, remedy: str = "") -> None:
-        self.breaker.failed(remedy)
+    def _failed(self, remedy: str = "", trial: int | None = None) -> None:
+        self.breaker.failed(remedy, trial)
         self._count("failures")
 
     def _count(self, what: str, n: int = 1) -> None:
         self.ledger.count(what, self.sink.name, n=n)
 
-    def _spilled(self, events: EventBatch, scored: Sequence[ScoredBatch]) -> Delivered:
-        wanted = [part for one in scored if len(part := self.sink.wanted(one))]
-        self.spill.put(self.sink.name, events, wanted)
-        n, n_spilled = sum(map(len, scored)), sum(map(len, wanted))
-        return Delivered(n - n_spilled, n_spilled)
-
     def drain(
         self,
         seconds: float,
-        turn_away: Callable[[EventBatch, Sequence[Rejected]], None],
+        turn_away: TurnAway,
         clock: Callable[[], float] = time.monotonic,
     ) -> int:
         """Write back what waits, the oldest first, for a bounded time.
@@ -151,35 +173,64 @@ class Outlet:
         -------
         int
             How many readings were written back.
+
+        Raises
+        ------
+        StorageUnavailableError
+            What is left waits.
+        Exception
+            What else kept a batch from being written back, when the others had their turn.
         """
         end = clock() + seconds
-        drained = 0
-        for entry, spilled in self.spill.waiting(self.sink.name):
-            if clock() >= end:
+        drained = failures = 0
+        fault: Exception | None = None
+        for file, spilled in self.spill.waiting(self.sink.name):
+            if clock() >= end or failures == _FAILURES_TO_STOP:
                 break
-            batch = _readable(entry, spilled)
+            batch = _readable(file, spilled)
             if batch is None:
                 continue
             try:
-                refused = self.sink.write([batch])
-            except SinkUnavailableError as error:
-                self._count("failures")
+                drained += self._write_back(file, spilled, batch, turn_away)
+            except StorageUnavailableError:
+                raise
+            except SinkUnavailableError as error:  # the store, or this batch alone
                 _log.warning("%s; what is spilled waits", error)
-                break
-            self.breaker.succeeded()
-            if refused:
-                turn_away(spilled.events(), spilled.rejected(refused))
-            self.spill.remove(entry)
-            self._count("drained", len(batch) - len(refused))
-            self._count("refused", len(refused))
-            drained += len(batch) - len(refused)
+                if isinstance(error, SinkThrottledError):
+                    break
+                failures += 1
+            except Exception as error:  # noqa: BLE001  # raised when those behind it had their turn
+                _log.error("spilled batch %s cannot be written back", file.path, exc_info=error)
+                fault = fault or error
+            else:
+                failures = 0
+        if fault is not None:
+            raise fault
         return drained
 
+    def _write_back(
+        self, file: SpillFile, spilled: SpilledBatch, batch: ScoredBatch, turn_away: TurnAway
+    ) -> int:
+        wanted = self.sink.wanted(batch)
+        try:
+            refused = self.sink.write([wanted]) if len(wanted) else ()
+        except Exception:
+            self._count("failures")
+            raise
+        if len(wanted):
+            self.breaker.succeeded()
+        if refused:
+            turn_away(spilled.events(), spilled.rejected(refused))
+        self.spill.remove(file)
+        self._count("drained", len(batch) - len(refused))
+        self._count("refused", len(refused))
+        return len(batch) - len(refused)
 
-def _readable(entry: Entry, spilled: SpilledBatch) -> ScoredBatch | None:
+
+def _readable(file: SpillFile, spilled: SpilledBatch) -> ScoredBatch | None:
     """Open a spilled batch; one that was damaged stays, and what is behind it goes on."""
     try:
         return spilled.scored_batch()
     except (ReadingRejectedError, ValueError) as error:
-        _log.error("spilled batch %s cannot be read and is left: %s", entry.path, error)
+        _log.error("spilled batch %s cannot be read and is left: %s", file.path, error)
         return None

@@ -3,22 +3,23 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from scoring.attribution import Share
 from scoring.clocks import has_passed
-from scoring.errors import SpillFullError
+from scoring.errors import ReadingRejectedError, SpillFullError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
-from scoring.json_bodies import documents, raw_readings
+from scoring.json_bodies import TOO_DEEP, documents, raw_readings
 from scoring.scored import REFUSED_BY_STORE, Refused, ScoredBatch
-from scoring.storage import Container, Entry, NotRead
+from scoring.storage import ConditionNotMetError, Container, Entry, NotRead
 
 CONTAINER = "spill"
 _log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
                 row: tuple(Share(feature, share) for feature, share in cause)
                 for row, cause in self.causes.items()
             },
-            payloads=[next(documents(raw)).payload() for raw in self.raws],
+            payloads=[_payload(raw) for raw in self.raws],
             partition=self.partition,
             sequence_numbers=np.array(self.sequence_numbers, np.int64),
             indexes=np.array(self.indexes, np.int64),
@@ -152,6 +153,35 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _payload(raw: bytes) -> dict[str, Any]:
+    """Read a reading again. One at the edge of what the stack takes may be too deep here.
+
+    Its features are columns already; what is lost is what it held besides.
+    """
+    try:
+        return next(documents(raw)).payload()
+    except ReadingRejectedError as error:
+        if error.reason == TOO_DEEP:
+            return {}
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class SpillFile:
+    """One spilled batch in storage, as it was read.
+
+    Parameters
+    ----------
+    path, etag : str
+    size : int
+        Bytes.
+    """
+
+    path: str
+    etag: str
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class SpillDepth:
     """How much waits to be written back."""
@@ -165,8 +195,9 @@ class Spill:
     """Scored batches that a store could not take.
 
     Guarantee: a batch is whole in storage when `put` returns, and goes only when `remove` is
-    called after it was written back. Its name follows from where it comes from, so a batch that
-    comes again takes its own place; names sort by the time at which the hub took the events.
+    called after it was written back, and only as it was read. Its name follows from its readings
+    and its model, so what comes again takes its own place, and nothing else does; names sort by
+    the time at which the hub took the events.
     What lies here is bounded by `max_mb`, as far as processes know of each other; past it `put`
     raises `SpillFullError`, and the caller keeps the batch, so that Event Hubs is the buffer again.
 
@@ -186,6 +217,7 @@ class Spill:
         self._lock = threading.Lock()
         self._listed_at: datetime | None = None
         self._n_bytes = 0
+        self._own_sizes: dict[str, int] = {}  # of what was put since the listing
         self._depth_at: datetime | None = None
         self._depth = SpillDepth(0, 0, None)
 
@@ -193,20 +225,24 @@ class Spill:
         """Keep batches for a sink; raises `SpillFullError` or `StorageUnavailableError`."""
         for one in scored:
             data = msgspec.msgpack.encode(SpilledBatch.of(events, one))
-            self._claim(len(data))
-            self._container.put(f"{sink}/{_name(events, one)}", data)
+            path = f"{sink}/{_name(events, one)}"
+            self._claim(path, len(data))
+            self._container.put(path, data)
 
-    def _claim(self, n_bytes: int) -> None:
+    def _claim(self, path: str, n_bytes: int) -> None:
         with self._lock:
             now = self._clock()
             if has_passed(_LISTED_FOR, self._listed_at, now):
                 self._n_bytes = sum(entry.size for entry in self._container.list())
+                self._own_sizes = {}
                 self._listed_at = now
-            if self._n_bytes + n_bytes > self._max_bytes:
+            added = n_bytes - self._own_sizes.get(path, 0)
+            if self._n_bytes + added > self._max_bytes:
                 raise SpillFullError(self._max_bytes / _MB)
-            self._n_bytes += n_bytes
+            self._n_bytes += added
+            self._own_sizes[path] = n_bytes
 
-    def waiting(self, sink: str) -> Iterator[tuple[Entry, SpilledBatch]]:
+    def waiting(self, sink: str) -> Iterator[tuple[SpillFile, SpilledBatch]]:
         """Read what waits for a sink, the oldest first."""
         for entry in list(self._container.list(f"{sink}/")):
             found = self._container.get(entry.path)
@@ -221,11 +257,19 @@ class Spill:
             ) as error:  # it stays; what is behind it goes on
                 _log.error("spilled batch %s cannot be read and is left: %s", entry.path, error)
                 continue
-            yield entry, spilled
+            yield SpillFile(entry.path, found.etag, len(found.data)), spilled
 
-    def remove(self, entry: Entry) -> None:
-        """Let go of a batch that was written back."""
-        self._container.delete(entry.path)
+    def remove(self, file: SpillFile) -> None:
+        """Let go of a batch that was written back; one that was put anew meanwhile stays."""
+        try:
+            self._container.delete(file.path, if_etag=file.etag)
+        except ConditionNotMetError:
+            _log.info("spilled batch %s was put anew; it is written back later", file.path)
+
+    def of_others(self, sinks: Collection[str]) -> dict[str, int]:
+        """Count the files that wait for stores that are not among these, by store."""
+        owners = (entry.path.split("/")[0] for entry in self._container.list())
+        return dict(Counter(owner for owner in owners if owner not in sinks))
 
     def depth(self) -> SpillDepth:
         """Tell how much waits; listed at most every 10 s, for anyone may ask."""
@@ -247,8 +291,9 @@ def _depth(entries: Sequence[Entry]) -> SpillDepth:
 
 
 def _name(events: EventBatch, scored: ScoredBatch) -> str:
-    """Name a batch after its events and its model, the same however often it comes."""
-    first, last = int(scored.sequence_numbers[0]), int(scored.sequence_numbers[-1])
-    place = (events.hub, events.partition, first, last, len(scored), scored.model)
-    digest = hashlib.sha256(msgspec.json.encode(place)).hexdigest()[:16]
+    """Name a batch after its readings and its model, the same however often it comes."""
+    place = msgspec.json.encode((events.hub, events.partition, scored.model))
+    columns = (scored.sequence_numbers.tobytes(), scored.indexes.tobytes())
+    digest = hashlib.sha256(b"".join((place, *columns))).hexdigest()[:16]
+    first = int(scored.sequence_numbers[0])
     return f"{max(events.enqueued_ns[0], 0):020d}-{first:020d}-{digest}.msgpack"

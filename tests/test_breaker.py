@@ -28,7 +28,7 @@ def test_a_failure_opens_it_for_a_pause() -> None:
     breaker = opened(clock)
     assert (breaker.is_closed(), breaker.state()) == (False, "open")
     clock.now += 4.9
-    assert not breaker.claims_trial()
+    assert not breaker.claim_trial()
 
 
 def test_after_the_pause_one_at_a_time_tries() -> None:
@@ -36,8 +36,8 @@ def test_after_the_pause_one_at_a_time_tries() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.now += 5.0
-    assert breaker.claims_trial()
-    assert not breaker.claims_trial()
+    assert breaker.claim_trial()
+    assert not breaker.claim_trial()
     assert (breaker.is_closed(), breaker.state()) == (False, "trying")
     breaker.succeeded()
     assert (breaker.is_closed(), breaker.state()) == (True, "ok")
@@ -45,7 +45,7 @@ def test_after_the_pause_one_at_a_time_tries() -> None:
 
 def test_a_closed_one_needs_no_trial() -> None:
     """Whoever asks writes anyway."""
-    assert not Breaker(Clock()).claims_trial()
+    assert not Breaker(Clock()).claim_trial()
 
 
 def test_pauses_double_up_to_a_minute() -> None:
@@ -55,10 +55,10 @@ def test_pauses_double_up_to_a_minute() -> None:
     pauses = []
     for _ in range(2_000):
         start = clock.now
-        while not breaker.claims_trial():
+        while not (trial := breaker.claim_trial()):
             clock.now += 1.0
         pauses.append(clock.now - start)
-        breaker.failed()
+        breaker.failed(trial=trial)
     assert pauses[:5] == [5.0, 10.0, 20.0, 40.0, 60.0]
     assert set(pauses[4:]) == {60.0}
 
@@ -70,7 +70,35 @@ def test_batches_that_began_before_it_opened_prolong_nothing() -> None:
     for _ in range(7):
         breaker.failed()
     clock.now += 5.0
-    assert breaker.claims_trial()
+    assert breaker.claim_trial()
+
+
+def test_a_batch_that_fails_late_does_not_end_a_trial() -> None:
+    """One store is tried by one at a time, and for its own pause."""
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now += 5.0
+    trial = breaker.claim_trial()
+    breaker.failed()
+    assert (breaker.state(), breaker.claim_trial()) == ("trying", None)
+    breaker.failed(trial=trial)
+    clock.now += 10.0
+    assert breaker.claim_trial()
+
+
+def test_a_trial_that_nobody_hears_of_is_given_up() -> None:
+    """Another one may begin; should the first end after all, it counts for nothing."""
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now += 5.0
+    lost = breaker.claim_trial()
+    clock.now += 299.0
+    assert breaker.claim_trial() is None
+    clock.now += 1.0
+    found = breaker.claim_trial()
+    assert found not in {None, lost}
+    breaker.failed(trial=lost)
+    assert breaker.state() == "trying"
 
 
 def test_a_success_forgets_the_failures_before_it() -> None:
@@ -78,14 +106,13 @@ def test_a_success_forgets_the_failures_before_it() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.now += 5.0
-    assert breaker.claims_trial()
-    breaker.failed()
+    breaker.failed(trial=breaker.claim_trial())
     clock.now += 10.0
-    assert breaker.claims_trial()
+    assert breaker.claim_trial()
     breaker.succeeded()
     breaker.failed()
     clock.now += 5.0
-    assert breaker.claims_trial()
+    assert breaker.claim_trial()
 
 
 def test_it_tells_what_to_look_at_while_something_is_wrong() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -301,3 +302,36 @@ def test_a_fault_in_accounting_does_not_bring_the_batch_again(
     monkeypatch.setattr("scoring.delivery.model_statuses", lambda *_: 1 / 0)
     assert ready.app.delivery.deliver(batch_for(ready, [body(0)])).scored == 1
     assert "not accounted for" in caplog.text
+
+
+def test_a_fault_while_counting_does_not_bring_the_batch_again(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is stored by then; what can be counted is."""
+    sink = ListSink()
+    delivery = with_sinks(ready, sink)
+    monkeypatch.setattr(delivery.collisions, "count", Mock(side_effect=IndexError("a bug")))
+    counts = delivery.deliver(batch_for(ready, [body(0), b"{oops"]))
+    assert (counts.received, counts.scored, dict(counts.rejected)) == (2, 1, {"invalid_json": 1})
+    assert (counts.stores["list"], counts.unaccounted()) == (StoreCounts(1, 0, 0), 0)
+    assert sum(map(len, sink.written)) == 1
+
+
+def test_one_store_that_cannot_be_drained_does_not_hold_up_the_others(ready: Deployment) -> None:
+    """Each has its turn; the run of the timer has failed all the same."""
+    down = SinkUnavailableError("list", "down", "start it")
+    first, second = ListSink(errors=[down, TypeError("a bug")]), ListSink("other", errors=[down])
+    delivery = with_sinks(ready, first, second)
+    delivery.deliver(batch_for(ready, [body(0)]))
+    with pytest.raises(TypeError):
+        delivery.drain_spill(10)
+    assert sum(map(len, second.written)) == 1
+
+
+def test_the_line_of_a_batch_says_what_became_of_it_at_each_store(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Written, spilled, refused."""
+    caplog.set_level("INFO")
+    with_sinks(ready, ListSink()).deliver(batch_for(ready, [body(0)]))
+    assert "; list: written=1 spilled=0 refused=0" in caplog.text

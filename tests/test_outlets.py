@@ -34,6 +34,7 @@ class Store:
         self.written: list[ScoredBatch] = []
         self.refuses: Sequence[int] = ()
         self.unwanted: Sequence[int] = ()
+        self.poison: int | None = None  # the batch that alone meets the fault, by its first number
         self.tries = 0
 
     def wanted(self, batch: ScoredBatch) -> ScoredBatch:
@@ -43,7 +44,8 @@ class Store:
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Keep the batches, or fail."""
         self.tries += 1
-        if self.fault is not None:
+        is_poison = self.poison is None or batches[0].sequence_numbers[0] == self.poison
+        if self.fault is not None and is_poison:
             raise self.fault
         self.written += batches
         return [Refused(batch, row, "too old") for batch in batches for row in self.refuses]
@@ -309,3 +311,66 @@ def test_a_spilled_batch_whose_readings_are_none_is_left(
     store.fault = None
     assert out.drain(10, turned_away) == 3
     assert file.exists()
+
+
+def test_a_batch_with_nothing_to_write_tells_nothing_of_the_store(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """A store of anomalies is asked nothing by normal readings: down, it is not thought back."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+    store.fault, store.unwanted = None, range(3)
+    clock.now += 5
+    assert out.deliver(*work(first=3)).written == 3
+    assert (out.breaker.state(), store.tries) == ("open", 1)
+    assert out.breaker.claim_trial()
+
+
+def test_where_no_thread_can_begin_the_batch_is_spilled(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """And the store is tried again later."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    out.deliver(*work())
+
+    def exhausted(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    clock.now += 5
+    without = replace(out, beside=exhausted)
+    assert without.deliver(*work(first=3)).spilled == 3
+    store.fault = None
+    clock.now += 10
+    assert out.deliver(*work(first=6)).spilled == 3
+    assert out.breaker.state() == "ok"
+
+
+@pytest.mark.parametrize("fault", [DOWN, TypeError("a bug")], ids=["down", "a bug"])
+def test_a_batch_that_a_store_cannot_take_holds_up_none_behind_it(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception
+) -> None:
+    """It stays; a bug fails the run of the timer, when the others had their turn."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    for first in (0, 3, 6):
+        out.deliver(*work(first=first))
+    store.fault, store.poison = fault, 0
+    with suppress(TypeError):
+        assert out.drain(10, turned_away) == 6
+    assert [batch.sequence_numbers[0] for batch in store.written] == [3, 6]
+    assert [spilled.sequence_numbers[0] for _, spilled in out.spill.waiting("store")] == [0]
+
+
+def test_a_store_that_is_down_is_not_asked_for_every_batch_that_waits(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Three in a row are enough for one run."""
+    store.fault = DOWN
+    out = outlet(store, clock, tmp_path)
+    for first in range(0, 15, 3):
+        out.deliver(*work(first=first))
+    tries = store.tries
+    assert out.drain(10, turned_away) == 0
+    assert store.tries == tries + 3

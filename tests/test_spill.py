@@ -226,3 +226,66 @@ def test_whatever_is_wrong_with_a_file_it_is_left_and_the_next_is_read(
     spill.put("influxdb", events, [scored])
     (entry, _), *others = spill.waiting("influxdb")
     assert (entry.path != "influxdb/0.msgpack", others) == (True, [])
+
+
+def test_what_was_put_anew_while_it_was_written_back_stays(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """A newer model scored it meanwhile: the older result alone would be stored."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    spill.put("influxdb", events, [scored])
+    ((file, _),) = spill.waiting("influxdb")
+    spill.put("influxdb", events, [replace(scored, model_version="newer")])
+    spill.remove(file)
+    ((newer, spilled),) = spill.waiting("influxdb")
+    assert spilled.model_version == "newer"
+    spill.remove(newer)
+    assert not list(spill.waiting("influxdb"))
+
+
+def test_other_readings_never_take_the_place_of_those_that_wait(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """A store of anomalies is given others by another model, with the same ends and number."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    for rows in ([0, 1, 3], [0, 2, 3]):
+        spill.put("cosmos", events, [scored.take(rows)])
+    assert len(list(spill.waiting("cosmos"))) == 2
+
+
+def test_what_takes_its_own_place_again_takes_no_more_room(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """It comes again every minute while another store asks for patience."""
+    events, scored = work
+    spill = Spill(container, 0.005, Clock())
+    for _ in range(20):
+        spill.put("influxdb", events, [scored])
+
+
+def test_a_reading_at_the_edge_of_depth_costs_none_of_its_neighbours(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """What is too deep where it is drained loses what it held besides its features."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    spill.put("influxdb", events, [scored])
+    ((_, spilled),) = spill.waiting("influxdb")
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    edge = msgspec.structs.replace(spilled, raws=[deep, *spilled.raws[1:]])
+    found = edge.scored_batch()
+    assert (found.payloads[0], found.payloads[1:]) == ({}, scored.payloads[1:])
+    assert np.array_equal(found.X, scored.X)
+
+
+def test_what_waits_for_stores_that_are_switched_off_is_counted(
+    container: Container, work: tuple[EventBatch, ScoredBatch]
+) -> None:
+    """Nobody else tells of it."""
+    events, scored = work
+    spill = Spill(container, 10, Clock())
+    for name in ("influxdb", "cosmos"):
+        spill.put(name, events, [scored])
+    assert spill.of_others({"influxdb"}) == {"cosmos": 1}

@@ -147,6 +147,20 @@ def test_what_was_deleted_is_gone(container: Container) -> None:
     assert list(container.list()) == []
 
 
+def test_only_what_is_unchanged_is_deleted(container: Container) -> None:
+    """What another wrote in between stays; what is gone already is no fault."""
+    before = container.put("a/b", b"1")
+    after = container.put("a/b", b"22")
+    with pytest.raises(ConditionNotMetError):
+        container.delete("a/b", if_etag=before)
+    found = container.get("a/b")
+    assert isinstance(found, Stored)
+    assert found.data == b"22"
+    for _ in range(2):
+        container.delete("a/b", if_etag=after)
+    assert container.get("a/b") is NotRead.MISSING
+
+
 @pytest.mark.parametrize("path", UNSAFE, ids=repr)
 def test_no_path_leaves_its_container(container: Container, path: str) -> None:
     """Reading, writing and deleting all refuse it."""

@@ -126,19 +126,18 @@ class BlobContainer:
         self, path: str, data: bytes, *, only_if_absent: bool = False, if_etag: str | None = None
     ) -> str:
         """Write a blob; see `Container.put`."""
-        from azure.core import MatchConditions  # noqa: PLC0415  # with the client
-        from azure.core.exceptions import (  # noqa: PLC0415  # the same
+        from azure.core.exceptions import (  # noqa: PLC0415  # with the client
             ResourceExistsError,
             ResourceModifiedError,
             ResourceNotFoundError,
         )
 
-        condition: dict[str, Any] = {}
-        if if_etag is not None:
-            condition = {"etag": if_etag, "match_condition": MatchConditions.IfNotModified}
         with self._errors(path):
             upload = partial(
-                self._blob(path).upload_blob, data, overwrite=not only_if_absent, **condition
+                self._blob(path).upload_blob,
+                data,
+                overwrite=not only_if_absent,
+                **_unchanged(if_etag),
             )
             try:
                 try:
@@ -165,9 +164,25 @@ class BlobContainer:
             for blob in self._client().list_blobs(name_starts_with=prefix):
                 yield Entry(str(blob.name), int(blob.size), blob.last_modified)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, if_etag: str | None = None) -> None:
         """Delete a blob; see `Container.delete`."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415  # with the client
+        from azure.core.exceptions import (  # noqa: PLC0415  # with the client
+            ResourceModifiedError,
+            ResourceNotFoundError,
+        )
 
         with self._errors(path), contextlib.suppress(ResourceNotFoundError):
-            self._blob(path).delete_blob()
+            try:
+                self._blob(path).delete_blob(**_unchanged(if_etag))
+            except ResourceModifiedError as error:
+                if self._blob(path).exists():  # what is gone meets no condition either
+                    raise ConditionNotMetError(self.name, path) from error
+
+
+def _unchanged(etag: str | None) -> dict[str, Any]:
+    """Make the condition that a blob is still the one with that ETag; none without one."""
+    from azure.core import MatchConditions  # noqa: PLC0415  # with the client
+
+    if etag is None:
+        return {}
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}

@@ -72,8 +72,8 @@ class Container(Protocol):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """List entries whose path starts with `prefix`, by path."""
 
-    def delete(self, path: str) -> None:
-        """Delete; nothing happens where nothing is."""
+    def delete(self, path: str, *, if_etag: str | None = None) -> None:
+        """Delete; nothing happens where nothing is. Conditions as in `put`."""
 
 
 class Storage(Protocol):

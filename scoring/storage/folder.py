@@ -129,11 +129,18 @@ class FolderContainer:
             if not file.name.startswith(_UNFINISHED) and file.name != _LOCK:
                 yield file
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, if_etag: str | None = None) -> None:
         """Delete a file; see `Container.delete`."""
         target = self._path(path)
         with self._errors(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if not target.is_dir():
+            if target.is_dir():
+                return
+            if if_etag is None:
+                target.unlink()
+                return
+            with self._lock, _process_lock(self._root):
+                if _folder_etag(target.stat()) != if_etag:
+                    raise ConditionNotMetError(self.name, path)
                 target.unlink()
 
 
