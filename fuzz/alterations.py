@@ -120,7 +120,7 @@ def alter(root: list[Any], choices: Iterator[int]) -> None:
     way, pick = next(choices), next(choices)
     if way % 4 == 1:  # a quarter of the ways
         new: object = places[pick % len(places)][2]
-    elif isinstance(value, np.ndarray) and way % 4 == 2:  # noqa: PLR2004  # the same
+    elif isinstance(value, np.ndarray) and value.ndim and way % 4 == 2:  # noqa: PLR2004  # the same
         new = _reshaped(value, pick)
     else:
         new = STRANGE[pick % len(STRANGE)]()

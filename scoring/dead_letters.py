@@ -15,7 +15,7 @@ import msgspec
 
 from scoring.clocks import has_passed
 from scoring.errors import ReadingRejectedError, ScoringError
-from scoring.event_batch import EventBatch
+from scoring.event_batch import EventBatch, Int64
 from scoring.event_time import event_time_ns, iso_time
 from scoring.events import Rejected
 from scoring.storage import ConditionNotMetError, Container, Stored
@@ -50,8 +50,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     hub: str
     partition: str
-    sequence_number: int
-    index: int
+    sequence_number: Int64
+    index: Int64
     reason: str
     message: str
     field: str | None = None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from scoring.attribution import Share
 from scoring.clocks import has_passed
 from scoring.errors import ReadingRejectedError, SpillFullError
-from scoring.event_batch import EventBatch
+from scoring.event_batch import EventBatch, Int64
 from scoring.events import Rejected
 from scoring.json_bodies import TOO_DEEP, documents, raw_readings
 from scoring.scored import REFUSED_BY_STORE, Refused, ScoredBatch
@@ -26,7 +26,6 @@ _log = logging.getLogger(__name__)
 _MB = 1_000_000
 # How long a listing counts: what this process spills itself is added to it at once.
 _LISTED_FOR = timedelta(seconds=10)
-_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,16 +37,16 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     features: tuple[str, ...]
     sensor_ids: list[str]
-    event_time_ns: list[_Int64]
-    enqueued_ns: list[_Int64]
+    event_time_ns: list[Int64]
+    enqueued_ns: list[Int64]
     X: list[list[float]]
-    filled: list[_Int64]
+    filled: list[Int64]
     score: list[float]
     anomaly_score: list[float] | None
     is_anomaly: list[bool] | None
     causes: dict[int, list[tuple[str, float]]]
-    sequence_numbers: list[_Int64]
-    indexes: list[_Int64]
+    sequence_numbers: list[Int64]
+    indexes: list[Int64]
     raws: list[bytes]
     partition_keys: list[str | None]
     device_ids: list[str | None]

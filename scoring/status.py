@@ -192,9 +192,9 @@ class StatusBoard:
                 continue
             found = self._container.get(entry.path)
             record = _decode(found.data, entry.path) if isinstance(found, Stored) else None
-            if record is None:
+            seen = None if record is None else _on_storage_clock(record, modified, entry.path)
+            if seen is None:
                 continue
-            seen = _on_storage_clock(record, modified)
             if is_changing or abs(now - seen.written_time) <= FRESH_FOR:
                 yield seen
 
@@ -222,14 +222,19 @@ def _seen(record: StatusRecord) -> SeenRecord:
     return SeenRecord(**msgspec.structs.asdict(record))
 
 
-def _on_storage_clock(record: SeenRecord, modified: datetime) -> SeenRecord:
+def _on_storage_clock(record: SeenRecord, modified: datetime, path: str) -> SeenRecord | None:
     """Tell how far the clock of a record's process is off, and undo it where that is much."""
     off = record.written_time - modified
     undone = off if abs(off) > FRESH_FOR else timedelta(0)
+    try:
+        last_batch_time = record.last_batch_time - undone
+    except OverflowError as error:  # of no process: the two times are millennia apart
+        _log.warning("status record %s is left out: %s", path, error)
+        return None
     return msgspec.structs.replace(
         record,
         written_time=record.written_time - undone,
-        last_batch_time=record.last_batch_time - undone,
+        last_batch_time=last_batch_time,
         clock_off_s=round(off.total_seconds(), 1),
     )
 

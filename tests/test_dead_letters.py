@@ -184,8 +184,16 @@ def test_a_killed_write_leaves_no_letter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"{", b'{"hub":"\xff"}', b'{"x":' + b"[" * 100_000],
-    ids=["cut", "not UTF-8", "nested without end"],
+    [
+        b"{",
+        b'{"hub":"\xff"}',
+        b'{"x":' + b"[" * 100_000,
+        (
+            b'{"hub":"h","partition":"0","sequence_number":9223372036854775808,"index":0,"reason":"r",'
+            b'"message":"m","enqueued_time":"2026-05-01T00:00:00Z","rejected_time":"","raw":"{}"}'
+        ),
+    ],
+    ids=["cut", "not UTF-8", "nested without end", "a number that no hub has"],
 )
 def test_a_damaged_file_is_named(container: Container, damage: bytes) -> None:
     """Reading every letter must not pass over one in silence."""

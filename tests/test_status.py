@@ -144,6 +144,19 @@ def test_a_record_of_another_release_is_left_out(container: Container) -> None:
     assert records(container, clock).keys() == {"host-1"}
 
 
+def test_a_record_whose_times_are_millennia_apart_is_left_out(container: Container) -> None:
+    """No process wrote that; health must not fail over it."""
+    clock = Clock()
+    StatusBoard(container, "host-1", clock).batch_ended(ledger(), MODELS, {})
+    found = container.get("host-1.json")
+    assert isinstance(found, Stored)
+    record = msgspec.json.decode(found.data)
+    record |= {"instance": "host-2", "written_time": "9999-01-01T00:00:00Z"}
+    record |= {"last_batch_time": "0001-01-02T00:00:00Z"}
+    container.put("host-2.json", msgspec.json.encode(record))
+    assert records(container, clock).keys() == {"host-1"}
+
+
 def test_a_field_of_a_later_release_does_no_harm(container: Container) -> None:
     """What a reader does not know it ignores."""
     clock = Clock()
