@@ -21,6 +21,10 @@ WORKDIR /home/site/wwwroot
 # Owned by root: the app cannot change its own code.
 COPY function_app.py host.json ./
 COPY scoring scoring
+# As on Azure (docs/settings.md): the worker's libraries and ours apart, and no threads of NumPy's.
+ENV PYTHON_ISOLATE_WORKER_DEPENDENCIES=1 \
+    OMP_NUM_THREADS=1 \
+    OPENBLAS_NUM_THREADS=1
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
     AzureFunctionsJobHost__FileWatchingEnabled=false \

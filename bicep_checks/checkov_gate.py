@@ -27,13 +27,11 @@ def checkov_findings(root: Path, program: Path) -> list[Finding]:
     program : Path
         checkov, in a virtual environment of its own.
     """
-    ended = subprocess.run(  # noqa: S603  # a pinned package's own program
-        [program, *_COMMAND, root / FOLDER],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"LOG_LEVEL": "WARNING", "PATH": str(program.parent)},
-    )
+    try:
+        ended = _run(root, program)
+    except OSError as error:
+        remedy = f"give checkov's program; {program} cannot be run: {error.strerror}"
+        return [Finding(FOLDER, 1, Rule.CHECKOV, remedy)]
     try:
         report = json.loads(ended.stdout)
     except ValueError:
@@ -42,6 +40,16 @@ def checkov_findings(root: Path, program: Path) -> list[Finding]:
         return [Finding(FOLDER, 1, Rule.CHECKOV, remedy)]
     found = [*_failed(report), *_unexplained(report), *_crashed(root, ended.stderr)]
     return sorted({*found, *_unparsed(root, report), *_nothing_passed(report)})
+
+
+def _run(root: Path, program: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  # a pinned package's own program
+        [program, *_COMMAND, root / FOLDER],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"LOG_LEVEL": "WARNING", "PATH": str(program.parent)},
+    )
 
 
 def _results(report: Any, kind: str) -> list[Any]:

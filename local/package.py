@@ -3,6 +3,7 @@
 import argparse
 import sys
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scoring.errors import ScoringError
 
 TARGET = Path(".local") / "anomaly-scorer.zip"
 _NEEDED = ("function_app.py", "host.json", "requirements.txt")
+_MOST_NAMED = 5
 # The oldest time that a zip can hold: the same files give the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16  # the upper half is the mode on Unix
@@ -24,6 +26,17 @@ class PackageError(ScoringError):
         super().__init__(
             f"{root}: {', '.join(missing)} would not be deployed; run this in the project's"
             " folder, and look into .funcignore"
+        )
+
+
+class StrayFilesError(ScoringError):
+    """Something in the folder would be deployed that is no part of the app."""
+
+    def __init__(self, root: Path, stray: list[str]) -> None:
+        more = f" and {len(stray) - _MOST_NAMED} more" if len(stray) > _MOST_NAMED else ""
+        super().__init__(
+            f"{root}: {', '.join(stray[:_MOST_NAMED])}{more} would be deployed, and the app does"
+            " not need it; move it to .local, or name it in .funcignore"
         )
 
 
@@ -58,11 +71,11 @@ def write_package(root: Path, target: Path) -> Package:
     ------
     PackageError
         If one of the files that every app needs would be left out.
+    StrayFilesError
+        If anything but these files and the code of `scoring` would be taken along.
     """
     files = tuple(deployed_files(root))
-    missing = [name for name in _NEEDED if name not in files]
-    if missing:
-        raise PackageError(root, missing)
+    _check(root, files)
     target.parent.mkdir(parents=True, exist_ok=True)
     n_unpacked = 0
     with zipfile.ZipFile(target, "w") as archive:
@@ -71,6 +84,19 @@ def write_package(root: Path, target: Path) -> Package:
             archive.writestr(_entry(name), data, zipfile.ZIP_DEFLATED, 9)
             n_unpacked += len(data)
     return Package(target, files, target.stat().st_size, n_unpacked)
+
+
+def _check(root: Path, files: Sequence[str]) -> None:
+    missing = [name for name in _NEEDED if name not in files]
+    if missing:
+        raise PackageError(root, missing)
+    stray = [name for name in files if name not in _NEEDED and not _is_code(name)]
+    if stray:
+        raise StrayFilesError(root, stray)
+
+
+def _is_code(name: str) -> bool:
+    return name.startswith("scoring/") and name.endswith(".py")
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -20,6 +20,8 @@ from scoring.storage import NotRead
 _log = logging.getLogger(__name__)
 # A process that slept (a frozen instance) must not score with a model of yesterday.
 _WAIT_FACTOR = 5
+# What was found longer ago may have changed since: a process that does nothing looks for nothing.
+_TELLING_SECONDS = 900.0
 # While a model is missing, look again soon: batches are being held.
 _MISSING_SECONDS = 1.0
 # A refused version is looked at again after this many intervals: its files may have been mended.
@@ -135,6 +137,11 @@ class ModelCache:
     def now(self) -> float:
         """Return the time on the cache's clock."""
         return self._clock()
+
+    def has_looked_lately(self) -> bool:
+        """Tell whether `latest` may be told as the present state: 15 minutes, or five intervals."""
+        age = self._clock() - self._snapshot.checked_at
+        return age <= max(_TELLING_SECONDS, self._refresh_seconds * _WAIT_FACTOR)
 
     def snapshot(self) -> Snapshot:
         """Return the models to score one batch with."""

@@ -122,7 +122,7 @@ _OF_HOST = (
     Setting(
         "PYTHON_ISOLATE_WORKER_DEPENDENCIES",
         None,
-        "azure",
+        "both",
         "`1`: the worker's protobuf and ours stay apart; from Python 3.13 on by itself",
     ),
     Setting("OMP_NUM_THREADS", None, "azure", "`1`: side by side, NumPy's threads only contend"),

@@ -6,8 +6,14 @@ import time
 from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
-# Of the libraries that send. What they say goes through here, and nowhere else.
-_LIBRARIES = ("opentelemetry", "azure.monitor.opentelemetry")
+_NOT_SENT = "telemetry is not sent, scoring goes on"
+# What these libraries say goes through here, and nowhere else. Who asks for a token besides, such
+# as a store, says by itself what it could not do.
+_LIBRARIES = {
+    "opentelemetry": _NOT_SENT,
+    "azure.monitor.opentelemetry": _NOT_SENT,
+    "azure.identity": "no token for this app's identity",
+}
 _TOLD_FOR_S = 3600.0
 
 
@@ -19,12 +25,17 @@ class OnceAnHour(logging.Handler):
 
     Parameters
     ----------
+    meaning : str
+        What such a warning means, said before it.
     clock : callable
         Monotonic seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, meaning: str = _NOT_SENT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(logging.WARNING)
+        self._meaning = meaning
         self._clock = clock
         self._told: dict[tuple[str, str], float] = {}
         self._telling = threading.Lock()
@@ -37,14 +48,13 @@ class OnceAnHour(logging.Handler):
             if now - self._told.get(kind, float("-inf")) < _TOLD_FOR_S:
                 return
             self._told[kind] = now
-        _log.warning("telemetry is not sent, scoring goes on: %s", record.getMessage())
+        _log.warning("%s: %s", self._meaning, record.getMessage())
 
 
 def calm_the_libraries() -> None:
-    """Let the libraries that send be heard through `OnceAnHour` alone."""
-    handler = OnceAnHour()
-    for name in _LIBRARIES:
+    """Let the libraries that send, and what they sign in with, be heard through `OnceAnHour`."""
+    for name, meaning in _LIBRARIES.items():
         logger = logging.getLogger(name)
         if not any(isinstance(one, OnceAnHour) for one in logger.handlers):
-            logger.addHandler(handler)
+            logger.addHandler(OnceAnHour(meaning))
         logger.propagate = False

@@ -71,7 +71,8 @@ class Observer:
         yield from self._drift()
         yield from self._depths()
         cache = self._sources.cache
-        yield from _model_values(cache.latest(), cache.now(), self._sources.clock())
+        if cache.has_looked_lately():  # an idle process would tell of long ago, for ever
+            yield from _model_values(cache.latest(), cache.now(), self._sources.clock())
 
     def _lag(self) -> Iterator[tuple[str, Value]]:
         bins = self._sources.ledger.lag_bins()

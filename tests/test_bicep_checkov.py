@@ -111,3 +111,12 @@ def test_a_checkov_that_does_not_run_is_no_pass(tmp_path: Path) -> None:
     program.chmod(0o755)
     (found,) = checkov_findings(tmp_path, program)
     assert found.remedy == "make checkov run; it said: broken"
+
+
+def test_a_checkov_that_is_not_there_is_no_pass(tmp_path: Path) -> None:
+    """Nor is it a traceback: the finding names the program that was given."""
+    (found,) = checkov_findings(tmp_path, tmp_path / "checkov")
+    program = tmp_path / "checkov"
+    assert found.remedy == (
+        f"give checkov's program; {program} cannot be run: No such file or directory"
+    )

@@ -102,6 +102,16 @@ def test_the_image_runs_as_no_root_on_a_port_that_it_may_open() -> None:
     assert "/api/health" in DOCKERFILE
 
 
+@pytest.mark.parametrize(
+    "name", ["PYTHON_ISOLATE_WORKER_DEPENDENCIES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+)
+def test_the_worker_is_set_as_on_azure(name: str) -> None:
+    """Another protobuf, or threads that contend, would show there alone."""
+    bicep = (ROOT / "bicep" / "modules" / "function-app.bicep").read_text("utf-8")
+    on_azure = re.findall(rf"^ *{name}: '(.*)'$", bicep, re.MULTILINE)
+    assert on_azure == re.findall(rf"\b{name}=(\S+)", DOCKERFILE) == ["1"]
+
+
 def copied() -> list[str]:
     """Return the sources that the Dockerfile copies from this folder."""
     lines = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)

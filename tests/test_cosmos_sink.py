@@ -301,7 +301,7 @@ def test_an_identity_without_a_token_is_told_its_role(
     found = CosmosSettings("https://127.0.0.1:1", None, "plant", "scores", "all")
     with (
         closing(CosmosSink(found, ("sensor_id",), waits)) as sink,
-        pytest.raises(SinkUnavailableError, match="Built-in Data Contributor"),
+        pytest.raises(SinkUnavailableError, match="Data Contributor on the container of COSM"),
     ):
         sink.write([scored_batch(1)])
     assert waits.seconds == []

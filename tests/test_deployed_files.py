@@ -45,6 +45,13 @@ def test_exactly_the_app_is_deployed() -> None:
         "docs/contracts.md",
         ".env",
         ".azure/plant/.env",
+        "recording.csv",
+        "recording.parquet",
+        "iforest_final.joblib",
+        "model.pkl",
+        "folder/model.skops",
+        "anomaly-scorer.zip",
+        "simulated/test.csv",
     ],
 )
 def test_what_stays_here_is_left_out(tmp_path: Path, path: str) -> None:
@@ -54,6 +61,12 @@ def test_what_stays_here_is_left_out(tmp_path: Path, path: str) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert set(deployed_files(tmp_path)) == {"function_app.py"}
+
+
+def test_every_name_that_stays_here_is_listed_once() -> None:
+    """Two lists that were merged are one again."""
+    lines = (ROOT / ".funcignore").read_text("utf-8").splitlines()
+    assert len(lines) == len(set(lines))
 
 
 def test_every_requirement_is_pinned_and_says_why() -> None:

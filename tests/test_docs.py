@@ -10,7 +10,7 @@ import pytest
 from azure.functions.decorators.http import HttpTrigger
 
 from scoring.known_settings import HOST_SETTINGS
-from scoring.settings import SETTINGS
+from scoring.settings import _OWN_CONTAINERS, SETTINGS
 from tests.documents import (
     ROOT,
     anchors,
@@ -32,6 +32,17 @@ def test_every_setting_stands_in_the_table_with_its_default_place_and_meaning() 
         for one in SETTINGS.values()
     ]
     assert table((ROOT / "docs" / "settings.md").read_text("utf-8"), "Setting") == expected
+
+
+def test_every_container_has_the_role_that_is_deployed() -> None:
+    """Each container of the app, as docs/deploy.md has them, which is held against Bicep."""
+    deploy = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    deployed = {row[0]: row for row in table(deploy, "Assignment")}
+    models, own = table((ROOT / "docs" / "settings.md").read_text("utf-8"), "Container")
+    assert names([models]) == ["MODEL_CONTAINER_NAME"]
+    assert set(names([own])) == _OWN_CONTAINERS == set(names([deployed["`appWritten`"]], 2))
+    assert deployed["`appModels`"][1].startswith(models[1].partition(";")[0])
+    assert deployed["`appWritten`"][1].startswith(own[1])
 
 
 def test_every_setting_of_the_host_stands_in_its_table() -> None:

@@ -1,6 +1,7 @@
 """Tests of local.package and local.deployed_files: the zip that is deployed."""
 
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.deployed_files import IgnoreFileError, deployed_files
-from local.package import PackageError, main, write_package
+from local.package import PackageError, StrayFilesError, main, write_package
 from tests.deployed_files import ROOT
 
 
@@ -76,6 +77,24 @@ def test_a_package_without_what_every_app_needs_is_refused(project: Path, name: 
         write_package(project, project.parent / "app.zip")
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "folder/manifest.json", "scoring/token.txt"])
+def test_a_file_that_is_no_part_of_the_app_is_refused(project: Path, name: str) -> None:
+    """By its name: nothing leaves this machine because it happened to lie there."""
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text("secret")
+    with pytest.raises(StrayFilesError, match=f" {name} would be deployed"):
+        write_package(project, project.parent / "app.zip")
+    assert not (project.parent / "app.zip").exists()
+
+
+def test_of_many_strange_files_a_few_are_named(project: Path) -> None:
+    """Such as those of a whole virtual environment."""
+    for number in range(7):
+        (project / f"x{number}.txt").touch()
+    with pytest.raises(StrayFilesError, match=r"x4\.txt and 2 more would be deployed"):
+        write_package(project, project.parent / "app.zip")
+
+
 @pytest.mark.parametrize("pattern", ["!host.json", "docs/*.md"])
 def test_a_pattern_that_tools_read_differently_is_refused(project: Path, pattern: str) -> None:
     """Only plain names mean the same to Core Tools, azd and this package."""
@@ -105,3 +124,27 @@ def test_the_command_in_another_folder_says_what_is_wrong(
     assert main([]) == 1
     assert "run this in the project's folder" in capsys.readouterr().err
     assert not (project / ".local").exists()
+
+
+def test_the_size_in_the_documents_is_right(tmp_path: Path) -> None:
+    """Within a fifth: whoever sees another one looks for what is in it."""
+    package = write_package(ROOT, tmp_path / "app.zip")
+    words = " ".join((ROOT / "docs" / "deploy.md").read_text("utf-8").split())
+    told = re.search(r"about (\d+) files, (\d+) KiB \((\d+) KiB unpacked\)", words)
+    assert told is not None
+    found = (len(package.files), package.n_bytes / 1024, package.n_unpacked / 1024)
+    assert [int(one) for one in told.groups()] == pytest.approx(found, rel=0.2)
+
+
+def test_examples_write_where_nothing_is_deployed_from(tmp_path: Path) -> None:
+    """Core Tools and azd take along whatever `.funcignore` leaves."""
+    shutil.copy(ROOT / ".funcignore", tmp_path)
+    text = "\n".join(
+        path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))
+    )
+    folders = set(re.findall(r"--out ([\w./-]+)", text))
+    assert len(folders) > 1
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "manifest.json").touch()
+    assert deployed_files(tmp_path) == []

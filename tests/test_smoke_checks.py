@@ -132,6 +132,30 @@ def test_a_model_published_meanwhile_is_no_fault() -> None:
     assert "run it again" in note.look_at
 
 
+@pytest.mark.parametrize("change", ["model", "version"])
+def test_a_store_of_which_nothing_was_compared_is_wrong(change: str) -> None:
+    """Whatever the scores are: nothing is known of them."""
+    other = {"model": {"model": "other"}, "version": {"model_version": "v2"}}[change]
+    stored = [replace(one, score=999.0, is_anomaly=not one.is_anomaly, **other) for one in STORED]
+    checks = {one.name: one for one in store_checks("x", EXPECTED, stored)}
+    assert checks["scores in x"].verdict == "WRONG"
+    assert "none was compared" in checks["scores in x"].look_at
+
+
+def test_another_model_is_wrong_even_for_one_reading() -> None:
+    """Publishing gives a new version, and never another model."""
+    stored = [*STORED[1:], replace(STORED[0], model="other", model_version="v2")]
+    (found,) = (one for one in store_checks("x", EXPECTED, stored) if one.verdict != "ok")
+    assert (found.name, found.found, found.verdict) == ("model in x", "1 by other", "WRONG")
+
+
+def test_a_store_that_must_hold_nothing_proves_nothing() -> None:
+    """It is a note, and the run does not say that a store was read."""
+    checks = store_checks("cosmos", {}, [])
+    assert [check.verdict for check in checks] == ["note", "ok"]
+    assert command._verdict(checks) == "nothing wrong is seen, but no store was read from here"
+
+
 def test_counts_count_only_what_could_not_be_read() -> None:
     """Those that rise enough are a note, for they prove little."""
     before = HealthCounts(100, 90, {"bad": 1})

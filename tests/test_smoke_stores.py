@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from replay.smoke.reach import reach
 from scoring.dead_letters import CONTAINER, DeadLetters
@@ -23,7 +25,7 @@ from tests.influxdb_double import TOKEN, Answer, InfluxDouble, Request
 from tests.small_models import FEATURES, publish, small_model
 from tests.smoke_runs import LocalApp, Ran, app_with_model, smoke
 from training.estimators import FitOptions
-from training.fitting import fit
+from training.fitting import Artifact, fit
 
 POINT = re.compile(
     r"anomaly_score,sensor_id=(?P<sensor_id>[^,]+),model=(?P<model>\S+) score=(?P<score>[^,]+),"
@@ -66,6 +68,12 @@ def influx(kind: str, folder: Path) -> Iterator[InfluxDouble]:
     else:
         with RealInflux(folder).running() as server:
             yield server
+
+
+def wide_model() -> Artifact:
+    """Fit a model to which few of the known events are anomalies."""
+    X = np.random.default_rng(0).normal(20.0, 6.0, (400, len(FEATURES)))
+    return fit(X, FEATURES, FitOptions(contamination=0.01), name="default", source="test")
 
 
 def influx_settings(url: str, token: str = TOKEN) -> dict[str, str]:
@@ -170,17 +178,72 @@ def test_a_store_that_is_down_shows_in_health(tmp_path: Path, check: Check) -> N
 @pytest.mark.parametrize("write", ["all", "anomalies"])
 def test_an_app_with_cosmos_passes(tmp_path: Path, check: Check, write: str) -> None:
     """All readings, or the anomalies among them where the app writes no others."""
-    X = np.random.default_rng(0).normal(20.0, 6.0, (400, len(FEATURES)))
-    wide = fit(X, FEATURES, FitOptions(contamination=0.01), name="default", source="test")
     with running_cosmos() as server:
         settings = {"COSMOS_CONNECTION_STRING": server.connection_string, "COSMOS_WRITE": write}
-        with app_with_model(tmp_path, wide, **settings) as app:
+        with app_with_model(tmp_path, wide_model(), **settings) as app:
             found = check(app)
     assert found.code == 0, found.out
     n_anomalies = int(found.out.split(" anomalies")[0].split()[-1])
     assert 7 <= n_anomalies < 20  # the far-off ones, and few others
     n = 97 if write == "all" else n_anomalies
     assert found.line("stored in cosmos") == f"{n} readings {n} ok"
+
+
+def test_an_app_without_anomalies_is_judged_by_its_counts(tmp_path: Path, check: Check) -> None:
+    """Where Cosmos DB must hold nothing, looking into it proves nothing."""
+    artifact = small_model()
+    mild = replace(artifact, manifest=structs.replace(artifact.manifest, threshold=-9.0))
+    with running_cosmos() as server:
+        settings = {
+            "COSMOS_CONNECTION_STRING": server.connection_string,
+            "COSMOS_WRITE": "anomalies",
+        }
+        with app_with_model(tmp_path, mild, **settings) as app:
+            found = check(app, "--wait", "1")
+    assert found.line("stored in cosmos") == "0 readings 0 note"
+    assert "health: scored" in found.out
+    assert not found.out.endswith("smoke: ok\n")
+
+
+@pytest.mark.parametrize(
+    ("sinks", "own", "only_anomalies"),
+    [
+        (["influxdb", "cosmos"], {}, True),
+        (["cosmos"], {}, False),
+        (["cosmos"], {"INFLUXDB": "on"}, False),
+        (["influxdb", "cosmos"], {"COSMOS_WRITE": "all"}, False),
+        (["cosmos"], {"COSMOS_WRITE": "anomalies"}, True),
+    ],
+    ids=["with influxdb", "alone", "influxdb only here", "all is set", "anomalies is set"],
+)
+def test_what_cosmos_must_hold_follows_from_the_apps_stores(
+    sinks: list[str], own: dict[str, str], *, only_anomalies: bool
+) -> None:
+    """Whoever runs it need not have the app's InfluxDB at hand; what is set here counts."""
+    environ = {"COSMOS_ENDPOINT": "https://plant.documents.azure.com:443/", **own}
+    if environ.pop("INFLUXDB", ""):
+        environ |= influx_settings("http://127.0.0.1:8086")
+    is_write_set = "COSMOS_WRITE" in own
+    settings = load_settings(environ)
+    found = reach(settings, sinks, "", is_here=False, is_write_set=is_write_set)
+    (cosmos,) = (one for one in found.stores if one.name == "cosmos")
+    assert cosmos.only_anomalies is only_anomalies
+
+
+def test_an_app_with_both_stores_passes_with_one_of_them_at_hand(
+    tmp_path: Path, check: Check
+) -> None:
+    """As docs/deploy.md says: `COSMOS_ENDPOINT` alone is exported."""
+    with running_cosmos() as server, InfluxDouble(KeepingInflux().respond).running() as influxdb:
+        cosmos = {"COSMOS_CONNECTION_STRING": server.connection_string}
+        everything = {**cosmos, **influx_settings(influxdb.url)}
+        with app_with_model(tmp_path, wide_model(), **everything) as app:
+            found = check(app, **dict.fromkeys(influx_settings(""), ""))
+    assert found.code == 0, found.out
+    assert found.line("stored in influxdb") == "not read note"
+    n_anomalies = int(found.out.split(" anomalies")[0].split()[-1])
+    assert found.line("stored in cosmos") == f"{n_anomalies} readings {n_anomalies} ok"
+    assert 0 < n_anomalies < 97
 
 
 def test_no_store_of_another_machine_is_taken_for_the_apps(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_kind_is_told_once_an_hour(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     logger = logging.getLogger("some.exporter")
     logger.propagate = False
-    logger.addHandler(OnceAnHour(clock))
+    logger.addHandler(OnceAnHour(clock=clock))
     for minute in range(59):
         clock.now = 60.0 * minute
         logger.warning("failed after %d s", minute)
@@ -38,7 +38,19 @@ def test_the_libraries_reach_the_log_in_no_other_way() -> None:
     """However often they are calmed, there is one handler."""
     for _ in range(2):
         calm_the_libraries()
-    for name in ("opentelemetry", "azure.monitor.opentelemetry"):
+    for name in ("opentelemetry", "azure.monitor.opentelemetry", "azure.identity"):
         logger = logging.getLogger(name)
         assert not logger.propagate
         assert sum(isinstance(one, OnceAnHour) for one in logger.handlers) == 1
+
+
+def test_a_token_that_fails_each_time_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An identity that is wrong is asked for with every export and every write."""
+    calm_the_libraries()
+    logger = logging.getLogger("azure.identity.of_this_test")  # a kind that no other test told
+    for number in range(3):
+        logger.warning("%s failed: %s", "ManagedIdentityCredential.get_token", number)
+    own = (one for one in caplog.records if one.name == "scoring.telemetry_log")
+    (said,) = (record.getMessage() for record in own)
+    expected = "no token for this app's identity: ManagedIdentityCredential.get_token failed: 0"
+    assert said == expected

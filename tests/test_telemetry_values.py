@@ -25,11 +25,11 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 class FixedCache(ModelCache):
-    """A cache that holds what it is given."""
+    """A cache that holds what it is given, as found some seconds ago."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__(None, [], 60, lambda: 100.0)  # type: ignore[arg-type]  # never asked
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Snapshot, *, age_s: float = 0.0, refresh_s: float = 60.0) -> None:
+        super().__init__(None, [], refresh_s, lambda: 100.0)  # type: ignore[arg-type]  # never asked
+        self._snapshot = replace(snapshot, checked_at=100.0 - age_s)
 
 
 def sources(ledger: Ledger | None = None, snapshot: Snapshot | None = None) -> Sources:
@@ -136,6 +136,22 @@ def test_the_state_of_a_model_is_told(state: str, refused: int, stale: int) -> N
     assert numbers(values, "scoring_model_refused") == {("pump",): refused}
     assert numbers(values, "scoring_model_stale") == {("pump",): stale}
     assert "scoring_model_age_seconds" not in values
+
+
+@pytest.mark.parametrize(
+    ("age_s", "refresh_s", "is_told"),
+    [(900, 60, True), (901, 60, False), (901, 181, True), (905, 181, True), (906, 181, False)],
+)
+def test_an_idle_process_does_not_repeat_what_it_found_long_ago(
+    age_s: float, refresh_s: float, *, is_told: bool
+) -> None:
+    """Storage may answer again, and the model may be another; only who looks can tell."""
+    snapshot = Snapshot({"default": loaded_model()}, {"default": ModelState("unreachable")})
+    cache = FixedCache(snapshot, age_s=age_s, refresh_s=refresh_s)
+    values = Observer(Sources(Ledger(), cache, Depths(), lambda: NOW)).values()
+    told = {name for name in values if name.startswith("scoring_model_")}
+    names = {f"scoring_model_{name}" for name in ("refused", "stale", "age_seconds")}
+    assert told == (names if is_told else set())
 
 
 @pytest.mark.parametrize(

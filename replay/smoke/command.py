@@ -59,11 +59,14 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     settings = load_settings(environment)
     app = AppClient(arguments.url, environment.get(KEY, "").strip())
     token = environment.get(arguments.influxdb_token_env, "")
+    is_write_set = bool(environment.get("COSMOS_WRITE", "").strip())
     run_id = uuid4().hex[:8]
     hub = arguments.hub or settings.event_hub_name
     plan = Plan(
         app=app,
-        reach=lambda sinks: reach(settings, sinks, token, is_here=app.is_here),
+        reach=lambda sinks: reach(
+            settings, sinks, token, is_here=app.is_here, is_write_set=is_write_set
+        ),
         sender=_sender(arguments.namespace, hub, app, environment),
         features=tuple(column_names(arguments.features) or ()),
         wait_s=arguments.wait,

@@ -56,43 +56,70 @@ def store_checks(
     allowed : iterable of str
         Sensor ids that may be there as well.
     """
+    others = _others_check(name, expected, stored, set(allowed))
+    if not expected:
+        return [_nothing_expected(name), others]
+    mine = [one for one in stored if one.sensor_id in expected]
+    checks = [_stored_check(name, expected, mine), others, _scores_check(name, expected, mine)]
+    return [*checks, *_model_faults(name, expected, mine), *_version_notes(name, expected, mine)]
+
+
+def _stored_check(
+    name: str, expected: Mapping[str, Expected], mine: Sequence[StoredScore]
+) -> Check:
+    missing = sorted(set(expected) - {one.sensor_id for one in mine})
+    return judged(
+        f"stored in {name}",
+        f"{len(expected)} readings",
+        f"{len(expected) - len(missing)}",
+        f"missing: {_some(missing)}. Look at health's sink:{name} and spill, at the log of"
+        " score_events, and whether HUB is the app's EVENT_HUB_NAME and the settings here are"
+        " the app's own",
+        is_ok=not missing,
+    )
+
+
+def _others_check(
+    name: str, expected: Mapping[str, Expected], stored: Sequence[StoredScore], allowed: set[str]
+) -> Check:
     times = Counter(one.sensor_id for one in stored)
-    missing = sorted(set(expected) - set(times))
     others = sorted(
-        [one for one in times if one not in expected and one not in set(allowed)]
+        [one for one in times if one not in expected and one not in allowed]
         + [one for one, n in times.items() if n > 1 and one in expected]
     )
-    mine = [one for one in stored if one.sensor_id in expected]
-    checks = [
-        judged(
-            f"stored in {name}",
-            f"{len(expected)} readings",
-            f"{len(expected) - len(missing)}",
-            f"missing: {_some(missing)}. Look at health's sink:{name} and spill, at the log of"
-            " score_events, and whether HUB is the app's EVENT_HUB_NAME and the settings here are"
-            " the app's own",
-            is_ok=not missing,
-        ),
-        judged(
-            f"nothing else in {name}",
-            "0 other rows",
-            f"{len(others)}",
-            f"found: {_some(others)}. Bad events that were scored, or one reading twice: does"
-            " TIME_TIE_BREAK change times, and do two apps read this hub?",
-            is_ok=not others,
-        ),
-        _scores_check(name, expected, mine),
-    ]
-    return checks + _version_notes(name, expected, mine)
+    return judged(
+        f"nothing else in {name}",
+        "0 other rows",
+        f"{len(others)}",
+        f"found: {_some(others)}. Bad events that were scored, or one reading twice: does"
+        " TIME_TIE_BREAK change times, do two apps read this hub, and is COSMOS_WRITE here the"
+        " app's own?",
+        is_ok=not others,
+    )
+
+
+def _nothing_expected(name: str) -> Check:
+    advice = (
+        "the app stores anomalies alone there, and none of these readings is one: this says nothing"
+        " about the store. A model without a threshold finds none"
+    )
+    return Check(f"stored in {name}", "0 readings", "0", "note", advice)
 
 
 def _scores_check(
     name: str, expected: Mapping[str, Expected], mine: Sequence[StoredScore]
 ) -> Check:
-    comparable = [one for one in mine if _is_same_model(one, expected[one.sensor_id])]
+    comparable = [one for one in mine if _is_same_version(one, expected[one.sensor_id])]
     wrong = sorted(
         one.sensor_id for one in comparable if not _is_same(one, expected[one.sensor_id])
     )
+    if mine and not comparable:
+        advice = (
+            "not one was scored by the version that POST score used, so none was compared. Where a"
+            " model was just published, run it again; else do all instances see the same models"
+            " (MODEL_CONTAINER_NAME, MODEL_NAME, MODEL_FILE_PATH)?"
+        )
+        return Check(f"scores in {name}", "as POST score gave them", "0", "WRONG", advice)
     return judged(
         f"scores in {name}",
         f"{len(comparable)} as POST score gave them",
@@ -103,11 +130,24 @@ def _scores_check(
     )
 
 
+def _model_faults(
+    name: str, expected: Mapping[str, Expected], mine: Sequence[StoredScore]
+) -> list[Check]:
+    """Find readings that another model scored: publishing changes versions, and no routes."""
+    other = Counter(one.model for one in mine if one.model != expected[one.sensor_id].model)
+    if not other:
+        return []
+    found = ", ".join(f"{n} by {model}" for model, n in other.items())
+    advice = "do all instances have the same MODEL_ROUTES and MODEL_NAME, and has the app one code?"
+    return [Check(f"model in {name}", "that of POST score", found, "WRONG", advice)]
+
+
 def _version_notes(
     name: str, expected: Mapping[str, Expected], mine: Sequence[StoredScore]
 ) -> list[Check]:
+    of_model = [one for one in mine if one.model == expected[one.sensor_id].model]
     other = Counter(
-        one.model_version for one in mine if not _is_same_model(one, expected[one.sensor_id])
+        one.model_version for one in of_model if not _is_same_version(one, expected[one.sensor_id])
     )
     if not other:
         return []
@@ -124,7 +164,7 @@ def _version_notes(
     ]
 
 
-def _is_same_model(one: StoredScore, expected: Expected) -> bool:
+def _is_same_version(one: StoredScore, expected: Expected) -> bool:
     return (one.model, one.model_version) == (expected.model, expected.model_version)
 
 

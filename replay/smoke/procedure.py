@@ -187,10 +187,14 @@ class _Run:
                 seen.letters = recent_letters(self._reach.letters, self._since)
             except StorageUnavailableError as error:
                 seen.unread["dead letters"] = str(error)
-        self._needs_counts = not seen.stored or seen.letters is None
+        self._needs_counts = not self._is_told(seen) or seen.letters is None
         if self._needs_counts:
             seen.counts = counts(self._plan.app.health())
         return seen
+
+    def _is_told(self, seen: _Seen) -> bool:
+        """Tell whether any store that was read must hold some of these readings."""
+        return any(self._of(one) for one in self._reach.stores if one.name in seen.stored)
 
     def _is_complete(self, seen: _Seen) -> bool:
         stores = (store for store in self._reach.stores if store.name in seen.stored)
@@ -225,7 +229,7 @@ class _Run:
         """Go by health for what could not be read."""
         if seen.counts is None:
             return []
-        n_good = 0 if seen.stored else len(self._expected)
+        n_good = 0 if self._is_told(seen) else len(self._expected)
         reasons = [one.reason for one in self._events.bad] if seen.letters is None else []
         return count_checks(self._before, seen.counts, n_good, reasons)
 

@@ -1,14 +1,14 @@
 """Decides which of the app's stores can be read from here, by the settings in the environment."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from replay.smoke.checks import Check
 from replay.smoke.stores import CosmosReader, InfluxReader, SqliteReader, StoreReader
 from scoring.app import SCORES_FILE
 from scoring.dead_letters import CONTAINER, DeadLetter, DeadLetters
-from scoring.settings import Settings
+from scoring.settings import CosmosSettings, Settings
 from scoring.storage import open_storage
 
 _SETTINGS = {
@@ -35,7 +35,14 @@ class Reach:
     notes: tuple[Check, ...]
 
 
-def reach(settings: Settings, sinks: Sequence[str], influx_token: str, *, is_here: bool) -> Reach:
+def reach(
+    settings: Settings,
+    sinks: Sequence[str],
+    influx_token: str,
+    *,
+    is_here: bool,
+    is_write_set: bool = False,
+) -> Reach:
     """Open what the environment's settings name.
 
     Parameters
@@ -48,7 +55,12 @@ def reach(settings: Settings, sinks: Sequence[str], influx_token: str, *, is_her
         A token that may read; empty: that of the settings.
     is_here : bool
         Whether the app runs on this machine, so that `DATA_DIR` may be its own.
+    is_write_set : bool
+        Whether `COSMOS_WRITE` is set here; else it follows from the app's stores, as in the app,
+        and not from those that happen to be set here.
     """
+    if settings.cosmos is not None and not is_write_set:
+        settings = replace(settings, cosmos=_as_the_app_writes(settings.cosmos, sinks))
     found = {one.name: one for one in _readers(settings, influx_token, is_here=is_here)}
     notes = [_unread(f"stored in {name}", _SETTINGS.get(name, "")) for name in sinks
              if name not in found]  # fmt: skip
@@ -57,6 +69,10 @@ def reach(settings: Settings, sinks: Sequence[str], influx_token: str, *, is_her
         notes.append(_unread("dead letters", "STORAGE_ACCOUNT_NAME or STORAGE_CONNECTION_STRING"))
     stores = tuple(found[name] for name in sinks if name in found)
     return Reach(stores, letters, tuple(notes))
+
+
+def _as_the_app_writes(cosmos: CosmosSettings, sinks: Sequence[str]) -> CosmosSettings:
+    return replace(cosmos, write="anomalies" if "influxdb" in sinks else "all")
 
 
 def _readers(settings: Settings, influx_token: str, *, is_here: bool) -> Iterator[StoreReader]:

@@ -158,7 +158,8 @@ class CosmosAccount:
                 return "check the key in COSMOS_CONNECTION_STRING and the account's network rules"
             return (
                 "give this app's identity the role Cosmos DB Built-in Data Contributor on the"
-                " account of COSMOS_ENDPOINT, and check the account's network rules"
+                " container of COSMOS_CONTAINER, and check the network rules of the account of"
+                " COSMOS_ENDPOINT"
             )
         return f"check {self._setting()}, COSMOS_DATABASE and COSMOS_CONTAINER"
 
