@@ -18,6 +18,7 @@ from scoring import events, http_api, model_files, status
 from scoring.app import SCORES_FILE, ScoringApp, build_app
 from scoring.dead_letters import INTERNAL, DeadLetter
 from scoring.errors import ModelUnavailableError, SettingsError
+from scoring.json_bodies import TOO_DEEP
 from scoring.manifest import Manifest, read_manifest
 from scoring.pipeline import Outcome, score_batch
 from scoring.registry import Current, Registry
@@ -99,7 +100,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 def test_every_reason_stands_in_the_table_and_no_other() -> None:
     """A dead letter's reason can be looked up."""
     found = {args[0] for args in calls("scoring", "ReadingRejectedError")}
-    found |= {args[1] for args in calls("scoring", "_rejection")} | {INTERNAL, REFUSED_BY_STORE}
+    found |= {args[1] for args in calls("scoring", "_rejection")}
+    found |= {INTERNAL, REFUSED_BY_STORE, TOO_DEEP}
     assert set(names(table(section("Reasons"), "Reason"))) == found - {None}
 
 
