@@ -85,7 +85,7 @@ param modelAdminOverHttp bool = false
 @description('IPv4 ranges, such as 203.0.113.0/24, that may call the HTTP functions; empty for any. Keys are asked for either way.')
 param httpAllowedIpRanges array = []
 
-@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; those of connections and identities cannot be replaced.')
+@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; SPILL_MAX_MB begins with a digit and has no exponent; those of connections and identities cannot be replaced.')
 param scoringSettings object = {}
 
 // Stores
@@ -222,7 +222,7 @@ var cosmosContainerName = 'anomalies'
 
 var withInflux = !empty(influxUrl)
 var withCosmos = cosmosMode != 'off' || !withInflux
-// Three quarters of what may wait, whole megabytes.
+// Three quarters of what may wait, whole megabytes. Bicep reads whole numbers only: .5 or 1e3 would fail.
 var spillMaxMb = empty(scoringSettings.?SPILL_MAX_MB) ? '1024' : scoringSettings.SPILL_MAX_MB
 var maximumSpillMegabytes = int(split(spillMaxMb, '.')[0]) * 3 / 4
 var outsideAccess = vnetEnabled && empty(allowedIpRanges) ? 'Disabled' : 'Enabled'
@@ -413,6 +413,10 @@ module network 'modules/network.bicep' = if (vnetEnabled) {
     // Blob alone of the accounts: the app uses neither queues nor tables.
     endpoints: concat(storageEndpoints, eventHubsEndpoints, withCosmos ? cosmosEndpoints : [], withInflux ? vaultEndpoints : [])
   }
+  // a role and a private endpoint are both changes of the Cosmos DB account, which takes one at a time
+  dependsOn: [
+    rbac
+  ]
 }
 
 // After all roles, and after the private endpoints by the subnet that it is given.

@@ -89,7 +89,7 @@ param modelAdminOverHttp bool = false
 @description('IPv4 ranges, such as 203.0.113.0/24, that may call the HTTP functions; empty for any. Keys are asked for either way.')
 param httpAllowedIpRanges array = []
 
-@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; those of connections and identities cannot be replaced.')
+@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; SPILL_MAX_MB begins with a digit and has no exponent; those of connections and identities cannot be replaced.')
 param scoringSettings object = {}
 
 // Stores
