@@ -78,3 +78,13 @@ def test_the_two_ids_of_the_identity_are_not_mistaken_for_each_other() -> None:
     assert text(given["identityClientId"]) == "identity.outputs.clientId"
     assert made["id"].endswith(".id")
     assert made["clientId"].endswith(".properties.clientId")
+
+
+def test_the_texts_that_bicep_cannot_read_as_a_number_are_ruled_out() -> None:
+    """`int` takes whole digits alone, so `.5` or `1e3` as SPILL_MAX_MB would end a deployment."""
+    app = DEPLOYMENT.files["bicep/app.bicep"]
+    threshold = app.variables["maximumSpillMegabytes"].value
+    assert threshold is not None
+    assert text(threshold) == "int(split(spillMaxMb, '.')[0]) * 3 / 4"
+    told = "SPILL_MAX_MB begins with a digit and has no exponent"
+    assert told in app.parameters["scoringSettings"].description
