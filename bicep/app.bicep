@@ -85,7 +85,7 @@ param modelAdminOverHttp bool = false
 @description('IPv4 ranges, such as 203.0.113.0/24, that may call the HTTP functions; empty for any. Keys are asked for either way.')
 param httpAllowedIpRanges array = []
 
-@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; those of connections and identities cannot be replaced.')
+@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; SPILL_MAX_MB begins with a digit and has no exponent; those of connections and identities cannot be replaced.')
 param scoringSettings object = {}
 
 // Stores
@@ -167,7 +167,7 @@ param alertWebhookUrl string = ''
 @description('Address of a Teams workflow that makes a message from the common alert schema; empty for none.')
 param alertTeamsWorkflowUrl string = ''
 
-@allowed(['PT5M', 'PT10M', 'PT15M'])
+@allowed(['PT5M', 'PT10M'])
 @description('How often the alert rules look. More often costs more.')
 param alertFrequency string = 'PT5M'
 
@@ -182,6 +182,17 @@ param maximumLagSeconds int = 180
 @maxValue(100)
 @description('Percent of rejected readings above which there is an alert.')
 param maximumRejectedPercent int = 5
+
+@minValue(0)
+@description('Failed writes of a store in 15 minutes above which there is an alert. A few heal by trying again.')
+param maximumSinkFailures int = 3
+
+@minValue(1)
+@description('Minutes above which a spilled batch has waited too long for its store.')
+param maximumSpillMinutes int = 15
+
+@description('Whether there is an alert when nobody sent an event for an hour. Off where a plant may rest.')
+param alertWhenNothingIsSent bool = false
 
 @minValue(1)
 @maxValue(100)
@@ -211,7 +222,7 @@ var cosmosContainerName = 'anomalies'
 
 var withInflux = !empty(influxUrl)
 var withCosmos = cosmosMode != 'off' || !withInflux
-// Three quarters of what may wait, whole megabytes.
+// Three quarters of what may wait, whole megabytes. Bicep reads whole numbers only: .5 or 1e3 would fail.
 var spillMaxMb = empty(scoringSettings.?SPILL_MAX_MB) ? '1024' : scoringSettings.SPILL_MAX_MB
 var maximumSpillMegabytes = int(split(spillMaxMb, '.')[0]) * 3 / 4
 var outsideAccess = vnetEnabled && empty(allowedIpRanges) ? 'Disabled' : 'Enabled'
@@ -402,6 +413,10 @@ module network 'modules/network.bicep' = if (vnetEnabled) {
     // Blob alone of the accounts: the app uses neither queues nor tables.
     endpoints: concat(storageEndpoints, eventHubsEndpoints, withCosmos ? cosmosEndpoints : [], withInflux ? vaultEndpoints : [])
   }
+  // a role and a private endpoint are both changes of the Cosmos DB account, which takes one at a time
+  dependsOn: [
+    rbac
+  ]
 }
 
 // After all roles, and after the private endpoints by the subnet that it is given.
@@ -480,6 +495,9 @@ module alerts 'modules/alerts.bicep' = {
     disabledAlerts: disabledAlerts
     maximumLagSeconds: maximumLagSeconds
     maximumRejectedPercent: maximumRejectedPercent
+    maximumSinkFailures: maximumSinkFailures
+    maximumSpillMinutes: maximumSpillMinutes
+    alertWhenNothingIsSent: alertWhenNothingIsSent
     maximumAnomalyPercent: maximumAnomalyPercent
     maximumModelAgeDays: maximumModelAgeDays
     maximumSpillMegabytes: maximumSpillMegabytes

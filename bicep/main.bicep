@@ -89,7 +89,7 @@ param modelAdminOverHttp bool = false
 @description('IPv4 ranges, such as 203.0.113.0/24, that may call the HTTP functions; empty for any. Keys are asked for either way.')
 param httpAllowedIpRanges array = []
 
-@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; those of connections and identities cannot be replaced.')
+@description('App settings of the scorer by their names in docs/settings.md, as texts. One that is absent or empty has its default there; SPILL_MAX_MB begins with a digit and has no exponent; those of connections and identities cannot be replaced.')
 param scoringSettings object = {}
 
 // Stores
@@ -171,7 +171,7 @@ param alertWebhookUrl string = ''
 @description('Address of a Teams workflow that makes a message from the common alert schema; empty for none.')
 param alertTeamsWorkflowUrl string = ''
 
-@allowed(['PT5M', 'PT10M', 'PT15M'])
+@allowed(['PT5M', 'PT10M'])
 @description('How often the alert rules look. More often costs more.')
 param alertFrequency string = 'PT5M'
 
@@ -186,6 +186,17 @@ param maximumLagSeconds int = 180
 @maxValue(100)
 @description('Percent of rejected readings above which there is an alert.')
 param maximumRejectedPercent int = 5
+
+@minValue(0)
+@description('Failed writes of a store in 15 minutes above which there is an alert. A few heal by trying again.')
+param maximumSinkFailures int = 3
+
+@minValue(1)
+@description('Minutes above which a spilled batch has waited too long for its store.')
+param maximumSpillMinutes int = 15
+
+@description('Whether there is an alert when nobody sent an event for an hour. Off where a plant may rest.')
+param alertWhenNothingIsSent bool = false
 
 @minValue(1)
 @maxValue(100)
@@ -255,6 +266,9 @@ module app 'app.bicep' = {
     disabledAlerts: disabledAlerts
     maximumLagSeconds: maximumLagSeconds
     maximumRejectedPercent: maximumRejectedPercent
+    maximumSinkFailures: maximumSinkFailures
+    maximumSpillMinutes: maximumSpillMinutes
+    alertWhenNothingIsSent: alertWhenNothingIsSent
     maximumAnomalyPercent: maximumAnomalyPercent
     maximumModelAgeDays: maximumModelAgeDays
     timerSilentWindow: timerSilentWindow

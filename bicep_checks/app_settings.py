@@ -99,6 +99,9 @@ def _bicep(deployment: Deployment) -> Iterator[Finding]:
         if name in seen:
             yield Finding(path, last, Rule.APP_SETTING, f"set {name} once")
         seen.add(name)
+        for other in sorted(set(_looked_up(file, node)) - {name}):
+            remedy = f"give {name} its own value; it takes that of {other}"
+            yield Finding(path, last, Rule.APP_SETTING, remedy)
     for name in wanted.keys() - seen:
         yield Finding(path, last, Rule.APP_SETTING, f"set {name}: {wanted[name].meaning}")
     for file in files:
@@ -106,14 +109,29 @@ def _bicep(deployment: Deployment) -> Iterator[Finding]:
     yield from _given(deployment, wanted)
 
 
+def _looked_up(file: BicepFile, node: Node) -> Iterator[str]:
+    """Yield the settings that a value reads from a parameter, itself or through a variable."""
+    for one in walk(node):
+        if one.type == "member_expression":
+            yield from _setting_of_parameter(file, one)
+        held = file.variables.get(text(one)) if one.type == "identifier" else None
+        if held is not None and held.value is not None and held.value.type != "object":
+            for inner in walk(held.value):
+                yield from _setting_of_parameter(file, inner)
+
+
+def _setting_of_parameter(file: BicepFile, node: Node) -> Iterator[str]:
+    if node.type == "member_expression":
+        root, path = chain(node)
+        if text(root) in file.parameters:
+            yield from (name for name in path if _SETTING_NAME.fullmatch(name))
+
+
 def _asked(file: BicepFile, wanted: Mapping[str, Setting]) -> Iterator[Finding]:
     """Report settings that are looked up in a parameter and do not exist."""
     for node in walk(file.root):
-        root, path = chain(node)
-        if node.type != "member_expression" or text(root) not in file.parameters:
-            continue
-        for name in path:
-            if _SETTING_NAME.fullmatch(name) and name not in wanted:
+        for name in _setting_of_parameter(file, node):
+            if name not in wanted:
                 remedy = f"correct {name}; no setting has this name"
                 yield Finding(file.path, line(node), Rule.APP_SETTING, remedy)
 

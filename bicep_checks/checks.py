@@ -15,6 +15,7 @@ from bicep_checks.parameters_file import check_azd, check_parameters_file
 from bicep_checks.properties import check_properties, resource_schemas
 from bicep_checks.references import check_loaded_files, check_references
 from bicep_checks.roles import check_roles
+from bicep_checks.same_parameters import check_same_parameters
 from bicep_checks.schemas import SchemaCache
 from bicep_checks.secrets import check_secrets
 from bicep_checks.syntax import check_syntax
@@ -25,6 +26,7 @@ _FROM_FILES = (
     check_references,
     check_loaded_files,
     check_loops,
+    check_same_parameters,
     check_parameters_file,
     check_azd,
     check_secrets,

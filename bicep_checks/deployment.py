@@ -9,6 +9,7 @@ from bicep_checks.declarations import BicepFile, ModuleCall, read_file
 
 FOLDER = "bicep"
 MAIN = f"{FOLDER}/main.bicep"
+APP = f"{FOLDER}/app.bicep"
 PARAMETERS = f"{FOLDER}/main.parameters.json"
 ROLES = f"{FOLDER}/roles.json"
 

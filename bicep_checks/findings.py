@@ -17,6 +17,7 @@ class Rule(StrEnum):
     MODULE_FILE = "module-file"
     MODULE_PARAMETER = "module-parameter"
     MODULE_SCOPE = "module-scope"
+    SAME_PARAMETER = "same-parameter"
     PARAMETERS_FILE = "parameters-file"
     AZD = "azd"
     LOADED_FILE = "loaded-file"

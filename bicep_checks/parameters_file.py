@@ -50,6 +50,7 @@ def check_parameters_file(deployment: Deployment) -> Iterator[Finding]:
     for name in sorted(given.keys() & main.parameters.keys()):
         for remedy in _value_problems(main.parameters[name], given[name]):
             yield Finding(PARAMETERS, _line_of(source, name), Rule.PARAMETERS_FILE, remedy)
+    yield from _shared_variables(source)
 
 
 def _given(source: str | None) -> dict[str, Any] | None:
@@ -76,6 +77,17 @@ def _value_problems(declared: Declaration, value: Any) -> Iterator[str]:
         if not _is_same(declared, default):
             given = " ".join(text(declared.value).split())
             yield f"write ${{{variable}={given}}}, the default of {declared.name} in {MAIN}"
+
+
+def _shared_variables(source: str) -> Iterator[Finding]:
+    """Report variables that set two things at once."""
+    seen = set()
+    for number, words in enumerate(source.splitlines(), 1):
+        for variable, _ in _VARIABLE.findall(words):
+            if variable in seen:
+                remedy = f"name another variable; {variable} stands above already"
+                yield Finding(PARAMETERS, number, Rule.PARAMETERS_FILE, remedy)
+            seen.add(variable)
 
 
 def _has_kind(value: Any, kind: str) -> bool:

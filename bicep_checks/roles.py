@@ -20,6 +20,7 @@ _ASSIGNMENTS = {
 }
 _RBAC_FILE = "/rbac.bicep"
 _NAME_PARTS = 3  # scope, principal, role: fewer, and two assignments share a name
+_OTHER_NAME = "name it by its own scope, principal and role; another one may have this name"
 _SITE = "Microsoft.Web/sites"
 
 # Azure's own GUIDs, the same in every tenant. Entered a second time on purpose, so that a slip in
@@ -85,6 +86,7 @@ def _assignment(file: BicepFile, resource: Resource) -> Iterator[Finding]:
     remedies = (
         (not file.path.endswith(_RBAC_FILE), "assign it in rbac.bicep, where all roles stand"),
         (not _is_full_guid(name), "name it guid(scope, principal, role)"),
+        (_is_full_guid(name) and not _names_itself(resource), _OTHER_NAME),
         (at_path(resource.body, "properties", needed) is None, f"set properties.{needed}"),
         (not _takes_listed_role(resource), f"take the role from {ROLES}: roles.<name>"),
     )
@@ -98,6 +100,20 @@ def _is_full_guid(name: Node | None) -> bool:
     if name is None or name.type != "call_expression" or call_name(name) != "guid":
         return False
     return len(arguments(name)) >= _NAME_PARTS
+
+
+def _names_itself(resource: Resource) -> bool:
+    """Tell whether the name is made of the scope, the principal and the role that are assigned."""
+    name = at_path(resource.body, "name")
+    given = [text(one) for one in arguments(name)] if name is not None else []
+    scope = at_path(resource.body, "scope") or at_path(resource.body, "parent")
+    principal = at_path(resource.body, "properties", "principalId")
+    role = at_path(resource.body, "properties", "roleDefinitionId")
+    return (
+        (scope is None or given[0] == f"{text(scope)}.id")
+        and (principal is None or text(principal) == given[-2])
+        and (role is None or given[-1] in text(role))
+    )
 
 
 def _takes_listed_role(resource: Resource) -> bool:

@@ -15,7 +15,7 @@ WORKBOOK = (BICEP / "modules" / "workbook.bicep").read_text("utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An alert rule as Bicep has it, with the defaults of its parameters."""
+    """An alert rule as Bicep has it, with the defaults of its parameters, and its variables."""
 
     name: str
     measure: str
@@ -36,7 +36,9 @@ class Rule:
 
 
 def _rules() -> dict[str, Rule]:
-    defaults = dict(re.findall(r"^param (\w+) \w+ = (.+)$", ALERTS, re.MULTILINE))
+    defaults = dict(
+        re.findall(r"^(?:param (?=\w+ \w+ =)|var )(\w+)(?: \w+)? = (.+)$", ALERTS, re.MULTILINE)
+    )
     listed = ALERTS.split("var logRules = [", 1)[1].split("\n]\n", 1)[0]
     blocks = re.findall(r"^  \{\n(.*?)^  \}$", listed, re.MULTILINE | re.DOTALL)
     rules = [dict(re.findall(r"^    (\w+): (.+)$", block, re.MULTILINE)) for block in blocks]

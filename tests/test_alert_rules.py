@@ -1,5 +1,6 @@
 """Tests of alert rules and workbook tiles: their queries run on rows of a workspace."""
 
+import re
 from typing import Any
 
 import pytest
@@ -38,12 +39,14 @@ HEALTH = [
     metric("scoring_model_refused", 0, model="fan"),
     metric("scoring_model_stale", 1, model="fan", minutes_ago=9),
     metric("scoring_model_stale", 0, model="fan"),
+    *(metric("scoring_model_stale", 1, model="fan", instance="new", minutes_ago=n) for n in (3, 4)),
     metric("scoring_model_age_seconds", 86_400, model="fan", model_version="v2"),
     metric("scoring_score_drift", 0.02, model="fan"),
     metric("scoring_dead_letters", 4),
     metric("scoring_stage_seconds", 0.5, stage="score", count=10),
     metric("scoring_timer_runs_total", 2, timer="reload_models", outcome="ok"),
     metric("scoring_timer_runs_total", 9, timer="drain_spill", outcome="ok"),
+    Row("AppRequests", 5, {"Name": "reload_models", "Success": False, "ItemCount": 1}),
     Row(
         "AppExceptions",
         4,
@@ -79,7 +82,8 @@ TROUBLE: dict[str, tuple[list[Row], list[str]]] = {
     "held": ([metric("scoring_batches_total", 6, outcome="held")], [""]),
     "rejected": (
         [
-            metric("scoring_received_total", 1_000),
+            metric("scoring_received_total", 30_000),  # the same held batch, again and again
+            metric("scoring_scored_total", 940, model="fan"),
             metric("scoring_rejected_total", 40, reason="not_a_number"),
             metric("scoring_rejected_total", 20, reason="missing_feature"),
         ],
@@ -96,15 +100,25 @@ TROUBLE: dict[str, tuple[list[Row], list[str]]] = {
         ["influxdb"],
     ),
     "spill-size": (
-        [*HEALTH, metric("scoring_spill_bytes", 800_000_000, sink="influxdb", minutes_ago=1)],
-        ["influxdb"],
+        [
+            *HEALTH,
+            metric("scoring_spill_bytes", 400_000_000, sink="influxdb", minutes_ago=1),
+            metric("scoring_spill_bytes", 400_000_000, sink="cosmos", minutes_ago=2),
+        ],
+        [""],
     ),
     "model-refused": (
         [*HEALTH, metric("scoring_model_refused", 1, model="fan", instance="b")],
         ["fan"],
     ),
     "model-stale": (
-        [*HEALTH, metric("scoring_model_stale", 1, model="fan", instance="b")],
+        [
+            *HEALTH,
+            *(
+                metric("scoring_model_stale", 1, model="fan", instance="b", minutes_ago=n)
+                for n in range(3, 13)
+            ),
+        ],
         ["fan"],
     ),
     "model-age": (HEALTH, ["fan"]),
@@ -174,6 +188,53 @@ def test_a_timer_that_the_host_saw_is_not_silent() -> None:
     ]
 
 
+@pytest.mark.parametrize("timer", ["reload_models", "drain_spill"])
+def test_a_timer_that_fails_each_time_is_told(timer: str) -> None:
+    """Whether the app counts the failures, or only the host sees them."""
+    failed = [
+        *(metric("scoring_timer_runs_total", 1, timer=timer, outcome="failed") for _ in range(9)),
+        *(Row("AppRequests", n, {"Name": timer, "Success": False}) for n in range(9)),
+    ]
+    others = _without("scoring_timer_runs_total", timer=timer, outcome="ok")
+    assert RULES["timer-silent"].fired([*others, *failed]) == [timer]
+
+
+def test_wrong_settings_are_told_though_no_batch_is_counted() -> None:
+    """The app that counts is never built; the host tells of each function that fails."""
+    functions = ("score_events", "reload_models", "drain_spill")
+    rows = [
+        *(sent_events(500, minutes_ago=minute) for minute in range(30)),
+        *(
+            Row("AppRequests", n, {"Name": one, "Success": False})
+            for one in functions
+            for n in (3, 9)
+        ),
+        _exception("MODEL_ROUTES: give one", 20),
+    ]
+    fired = {rule.name for rule in RULES.values() if rule.fired(rows)}
+    assert fired == {"exceptions", "no-batch", "timer-silent"}
+
+
+def test_the_age_of_a_model_is_that_of_the_youngest_process() -> None:
+    """While a new version comes, it does not go up and down with who told last."""
+    rows = [
+        metric("scoring_model_age_seconds", 40 * 86_400, model="fan", minutes_ago=1),
+        metric("scoring_model_age_seconds", 86_400, model="fan", minutes_ago=2, instance="b"),
+        metric("scoring_model_age_seconds", 90 * 86_400, model="fan", minutes_ago=9, instance="b"),
+    ]
+    assert run_query(RULES["model-age"].query, rows) == [{"model": "fan", "age_days": 1}]
+
+
+def test_the_rules_look_often_enough_for_rows_that_come_late() -> None:
+    """Rows take minutes to arrive: a window as long as the time between two looks misses some."""
+    allowed = {
+        one for line in re.findall(r"@allowed\((.*PT5M.*)\)", ALERTS) for one in line.split("'")
+    }
+    looks = {int(one[2:-1]) for one in allowed if one.startswith("PT")}
+    windows = [rule.window for rule in RULES.values() if rule.window.endswith("M")]
+    assert max(looks) + 5 <= min(int(one[2:-1]) for one in windows)
+
+
 @pytest.mark.parametrize("name", ["rejected", "anomaly-rate"])
 def test_a_share_of_a_few_readings_is_not_told(name: str) -> None:
     """Nine in ten of ten readings say nothing."""
@@ -232,4 +293,4 @@ def test_the_tile_of_models_shows_each_version_with_the_worst_state() -> None:
     rows = [*HEALTH, metric("scoring_model_refused", 1, model="fan", instance="b")]
     (row,) = run_query(QUERIES["tile-models"], rows)
     shown = {key: value for key, value in row.items() if key != "last_reported"}
-    assert shown == {"model": "fan", "version": "v2", "age_days": 1, "refused": 1, "stale": 0}
+    assert shown == {"model": "fan", "version": "v2", "age_days": 1, "refused": 1, "stale": 1}

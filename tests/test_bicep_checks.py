@@ -11,6 +11,7 @@ from bicep_checks.deployment import MAIN, PARAMETERS, ROLES
 from bicep_checks.findings import Finding, Rule
 from tests.bicep_project import SCHEMAS, project_files, write_project
 
+APP = "bicep/app.bicep"
 STORAGE = "bicep/modules/storage.bicep"
 RBAC = "bicep/modules/rbac.bicep"
 SITE = "bicep/modules/site.bicep"
@@ -66,6 +67,18 @@ FAULTS = (
     Fault(Rule.MODULE_FILE, MAIN, "modules/alerts.bicep", "modules/alarms.bicep"),
     Fault(Rule.MODULE_PARAMETER, MAIN, "sku: storageSku", "skuu: storageSku"),
     Fault(Rule.MODULE_PARAMETER, MAIN, "    location: location\n    sku", "    sku"),
+    Fault(
+        Rule.MODULE_PARAMETER,
+        ALERTS,
+        "var queries",
+        "@description('Least.')\nparam least int = 60\n\nvar queries",
+        Rule.NOT_USED,
+    ),
+    Fault(Rule.SAME_PARAMETER, APP, "title string = 'Plant'", "title string = 'Mill'"),
+    Fault(Rule.SAME_PARAMETER, APP, "'Title of the plant.'", "'Title.'"),
+    Fault(Rule.SAME_PARAMETER, APP, "@maxLength(20)\n", ""),
+    Fault(Rule.SAME_PARAMETER, APP, "@maxLength(20)", "@maxLength(30)"),
+    Fault(Rule.SAME_PARAMETER, APP, "param title string", "param title object"),
     Fault(Rule.MODULE_SCOPE, MAIN, "  name: 'storage'\n  scope: group\n", "  name: 'storage'\n"),
     Fault(Rule.MODULE_SCOPE, MAIN, "targetScope = 'subscription'\n\n", ""),
     Fault(Rule.PARAMETERS_FILE, PARAMETERS, '"storageSku"', '"storageSkuu"'),
@@ -73,6 +86,8 @@ FAULTS = (
     Fault(Rule.PARAMETERS_FILE, PARAMETERS, "=Standard_LRS}", "=Standard_ZRS}"),
     Fault(Rule.PARAMETERS_FILE, PARAMETERS, "${AZURE_ENV_NAME}", "${azureEnvName}"),
     Fault(Rule.PARAMETERS_FILE, PARAMETERS, '"${INFLUXDB_TOKEN}"', "7"),
+    Fault(Rule.PARAMETERS_FILE, PARAMETERS, "${STORAGE_SKU=", "${TITLE="),
+    Fault(Rule.PARAMETERS_FILE, PARAMETERS, "${MODEL_NAME=default}", "${TITLE}"),
     Fault(Rule.PARAMETERS_FILE, PARAMETERS, '"parameters"', '"params"'),
     Fault(Rule.PARAMETERS_FILE, PARAMETERS, "{\n", "{,\n"),
     Fault(Rule.AZD, MAIN, "output AZURE_TENANT_ID", "output AZURE_TENANT"),
@@ -117,6 +132,7 @@ FAULTS = (
         RBAC,
         "principalId, roles.storageBlobDataReader)",
         "principalId, '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')",
+        Rule.ROLE_ASSIGNMENT,
     ),
     Fault(Rule.ROLE_LIST, ROLES, "2a2b9908", "2a2b9909"),
     Fault(Rule.ROLE_LIST, ROLES, "{\n", '{\n  "owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",\n'),
@@ -128,6 +144,15 @@ FAULTS = (
     ),
     Fault(Rule.ROLE_LIST, ROLES, "{\n", "{{\n", Rule.UNKNOWN_MEMBER),
     Fault(Rule.ROLE_ASSIGNMENT, RBAC, "guid(account.id, ", "guid("),
+    Fault(Rule.ROLE_ASSIGNMENT, RBAC, "guid(account.id, ", "guid(resourceGroup().id, "),
+    Fault(Rule.ROLE_ASSIGNMENT, RBAC, "account.id, principalId", "account.id, accountName"),
+    Fault(
+        Rule.ROLE_ASSIGNMENT,
+        RBAC,
+        "principalId, roles.storage",
+        "principalId, roles.other_storage",
+        Rule.UNKNOWN_MEMBER,
+    ),
     Fault(Rule.ROLE_ASSIGNMENT, RBAC, "    principalType: 'ServicePrincipal'\n", ""),
     Fault(Rule.ROLES_FIRST, MAIN, "  dependsOn: [\n    rbac\n  ]\n", ""),
     Fault(Rule.APP_SETTING, SITE, "  FEATURE_KEYS: accountName\n", ""),
@@ -137,6 +162,13 @@ FAULTS = (
     Fault(
         Rule.APP_SETTING, SITE, "empty(scoringSettings.?MODEL_R", "empty(scoringSettings.?MODEL_L"
     ),
+    Fault(
+        Rule.APP_SETTING,
+        SITE,
+        "  FEATURE_KEYS: accountName",
+        "  FEATURE_KEYS: scoringSettings.?MODEL_NAME ?? ''",
+    ),
+    Fault(Rule.APP_SETTING, SITE, "  FEATURE_KEYS: accountName", "  FEATURE_KEYS: schedule"),
     Fault(Rule.APP_SETTING, PARAMETERS, '"MODEL_NAME"', '"MODEL_NAMES"'),
     Fault(Rule.APP_SETTING, "local.settings.json.example", '    "DATA_DIR": "",\n', ""),
     Fault(Rule.APP_SETTING, "local.settings.json.example", '"DATA_DIR"', '"OLD": "", "DATA_DIR"'),

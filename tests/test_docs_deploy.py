@@ -11,7 +11,7 @@ import pytest
 
 from bicep_checks.declarations import Declaration, Resource
 from bicep_checks.deployment import MAIN, PARAMETERS, ROLES, read_deployment
-from bicep_checks.nodes import text
+from bicep_checks.nodes import at_path, text
 from tests.documents import ROOT, Cells, names, section, table
 
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text("utf-8")
@@ -135,6 +135,27 @@ def test_every_assignment_has_its_row_with_its_roles() -> None:
     assert told == made
 
 
+SCOPES = {
+    "host account": "hostAccount",
+    "container `models`": "modelContainer",
+    "container `dead-letter`": "deadLetterContainer",
+    "containers `dead-letter`, `spill`, `status`, each": "writtenContainers[index]",
+    "the hub": "eventHub",
+    "Application Insights": "applicationInsights",
+    "the vault": "vault",
+    "the container": "'${cosmosAccount.id}/dbs/${cosmosDatabaseName}/colls/${cosmosContainerName}'",
+}
+
+
+@pytest.mark.parametrize("cells", assignments(), ids=lambda cells: cells[0])
+def test_every_assignment_is_on_what_its_row_says(cells: list[str]) -> None:
+    """A wider one, such as the account for a container, would allow more than is told."""
+    body = RBAC.resources[names([cells])[0]].body
+    scope = at_path(body, "scope") or at_path(body, "properties", "scope")
+    assert scope is not None
+    assert text(scope) == SCOPES[cells[2]]
+
+
 def test_every_role_of_the_list_is_in_the_walk() -> None:
     """roles.json holds no role that nobody told of."""
     listed = set(json.loads((ROOT / ROLES).read_text("utf-8")))
@@ -187,3 +208,14 @@ def test_sizing_reckons_with_the_budget_of_the_bench() -> None:
     results = (ROOT / "bench" / "results.md").read_text("utf-8")
     (budget,) = re.findall(r"batches of 1,000 \|[^|]+\| ≥ ([\d,]+) events/s", results)
     assert f"does {budget} readings a second" in DEPLOY
+
+
+def test_whoever_closes_a_running_system_is_told_to_stop_it_before() -> None:
+    """The services close before the app has its way through the network."""
+    told = section("A private network", DEPLOY)
+    assert "outage" in told
+    steps = [
+        told.rindex(f"{one}")
+        for one in ("az functionapp stop", "azd provision\naz functionapp start")
+    ]
+    assert steps == sorted(steps)

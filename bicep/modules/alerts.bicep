@@ -30,7 +30,7 @@ param alertWebhookUrl string = ''
 param alertTeamsWorkflowUrl string = ''
 
 @description('How often the rules look. More often costs more.')
-@allowed(['PT5M', 'PT10M', 'PT15M'])
+@allowed(['PT5M', 'PT10M'])
 param evaluationFrequency string = 'PT5M'
 
 @description('Names of rules that are not to fire, such as drift: the part of a rule behind namePrefix.')
@@ -38,13 +38,6 @@ param disabledAlerts array = []
 
 @description('Lag that the 95th percentile may have, in seconds, as the median of 15 minutes. A change of instances takes up to 120 s.')
 param maximumLagSeconds int = 180
-
-@description('How long events may come without a batch. The last 10 minutes of it do not count.')
-@allowed(['PT30M', 'PT45M', 'PT1H', 'PT2H'])
-param noBatchWindow string = 'PT30M'
-
-@description('Batches that may be held in 15 minutes. A new app without a model holds one a minute and partition.')
-param maximumHeldBatches int = 5
 
 @description('Readings that may be rejected in 15 minutes, in percent.')
 param maximumRejectedPercent int = 5
@@ -55,7 +48,7 @@ param maximumSinkFailures int = 3
 @description('How long a spilled batch may wait, in minutes.')
 param maximumSpillMinutes int = 15
 
-@description('How much may wait in the spill, in megabytes: three quarters of SPILL_MAX_MB.')
+@description('How much may wait in the spill for all stores together, in megabytes: three quarters of SPILL_MAX_MB.')
 param maximumSpillMegabytes int = 768
 
 @description('Age that the version in use may have, in days; 0: no alert.')
@@ -68,20 +61,23 @@ param timerSilentWindow string = 'PT30M'
 @description('Readings that may be anomalies in 30 minutes, in percent, for each model.')
 param maximumAnomalyPercent int = 20
 
-@description('Population stability index that scores may have, in hundredths: 10 is a small change, 25 a large one.')
-param maximumDriftHundredths int = 25
-
-@description('Exceptions that a function may raise in 15 minutes.')
-param maximumExceptions int = 10
-
-@description('Requests that Event Hubs may throttle in 15 minutes.')
-param maximumThrottledRequests int = 10
-
-@description('Requests that Cosmos DB may refuse with status 429 in 15 minutes. It says so often; clients try again.')
-param maximumCosmosThrottled int = 100
-
 @description('Whether to tell when nobody sent an event for an hour. Off where a plant may rest.')
 param alertWhenNothingIsSent bool = false
+
+// Thresholds that a deployment does not choose.
+
+// How long events may come without a batch. The last 10 minutes of it do not count.
+var noBatchWindow = 'PT30M'
+// Held batches in 15 minutes. A new app without a model holds one a minute and partition.
+var maximumHeldBatches = 5
+// The population stability index in hundredths: 10 is a small change, 25 a large one.
+var maximumDriftHundredths = 25
+// Exceptions of a function in 15 minutes.
+var maximumExceptions = 10
+// Requests that Event Hubs throttled in 15 minutes.
+var maximumThrottledRequests = 10
+// Requests with status 429 in 15 minutes. Cosmos DB says so often; clients try again.
+var maximumCosmosThrottled = 100
 
 module actionGroup 'action-group.bicep' = {
   name: '${namePrefix}-action-group'
@@ -137,7 +133,7 @@ var logRules = [
   {
     name: 'held'
     title: 'Batches are held'
-    description: 'Nothing is lost while the hub keeps events, but nothing is scored either. GET /api/health names the cause: no model, wrong settings, or storage and stores out of reach.'
+    description: 'Nothing is lost while the hub keeps events, but nothing is scored either. GET /api/health names the cause: no model, or storage and stores out of reach. Wrong settings hold batches too, and are told by exceptions, timer-silent and no-batch.'
     query: loadTextContent('../queries/alert-held.kql')
     measure: 'held'
     threshold: maximumHeldBatches
@@ -209,7 +205,7 @@ var logRules = [
     threshold: maximumSpillMegabytes
     window: 'PT15M'
     severity: 1
-    dimension: 'sink'
+    dimension: ''
   }
   {
     name: 'model-refused'
@@ -225,7 +221,7 @@ var logRules = [
   {
     name: 'model-stale'
     title: 'A model cannot be refreshed'
-    description: 'An instance could not look for a newer version. Look at the storage account of the models, its network and the role on it.'
+    description: 'An instance could not look for a newer version throughout the window. Look at the storage account of the models, its network and the role on it.'
     query: loadTextContent('../queries/alert-model-stale.kql')
     measure: 'stale'
     threshold: 0
@@ -246,8 +242,8 @@ var logRules = [
   }
   {
     name: 'timer-silent'
-    title: 'A timer does not run'
-    description: 'reload_models or drain_spill ran not once. After the first deployment this resolves by itself. Else look at whether the functions are there, at the role on the host storage, and restart the app.'
+    title: 'A timer does not run, or fails each time'
+    description: 'No run of reload_models or drain_spill succeeded. After the first deployment this resolves by itself. Else look at health and at the exceptions in the workbook; then at whether the functions are there, at the role on the host storage, and restart the app.'
     query: loadTextContent('../queries/alert-timer-silent.kql')
     measure: 'silent'
     threshold: 0

@@ -155,7 +155,7 @@ resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for
   tags: tags
   properties: {
     subnet: {
-      id: virtualNetwork.properties.subnets[1].id
+      id: '${virtualNetwork.id}/subnets/endpoints'
     }
     privateLinkServiceConnections: [
       {
@@ -188,4 +188,4 @@ resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@202
 }]
 
 @description('Resource id of the subnet that the app is integrated with.')
-output appSubnetId string = virtualNetwork.properties.subnets[0].id
+output appSubnetId string = '${virtualNetwork.id}/subnets/app'

@@ -243,4 +243,8 @@ resource developerDocuments 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssign
     roleDefinitionId: '${cosmosAccount.id}/sqlRoleDefinitions/${roles.cosmosDataContributor}'
     scope: '${cosmosAccount.id}/dbs/${cosmosDatabaseName}/colls/${cosmosContainerName}'
   }
+  // the account takes one change at a time, and refuses another meanwhile
+  dependsOn: [
+    appDocuments
+  ]
 }

@@ -10,6 +10,10 @@ param location string = 'westeurope'
 @description('Copies of what is stored.')
 param storageSku string = 'Standard_LRS'
 
+@maxLength(20)
+@description('Title of the plant.')
+param title string = 'Plant'
+
 @secure()
 @description('Token for InfluxDB.')
 param influxToken string = ''
@@ -69,6 +73,16 @@ module alerts 'modules/alerts.bicep' = {
   params: {
     location: location
     workspaceId: site.outputs.workspaceId
+  }
+}
+
+module app 'app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    environmentName: environmentName
+    location: location
+    title: title
   }
 }
 
