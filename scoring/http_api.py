@@ -22,8 +22,9 @@ from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
 from scoring.events import Rejected
 from scoring.pipeline import Outcome, Policy, score_batch
+from scoring.request_delivery import identities, store_request
 from scoring.routing import Routes
-from scoring.scored import REFUSED_BY_STORE, Refused, Sink, scored_documents
+from scoring.scored import Sink, scored_documents
 from scoring.spill import Spill, SpillDepth
 from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
 
@@ -87,9 +88,6 @@ class HttpApi:
             return self._scored(body, model, store=query.get("store", "").lower() == "true")
         except ModelUnavailableError as error:
             return error_response(503, "no_model", str(error))
-        except (SinkUnavailableError, StorageUnavailableError) as error:
-            _log.warning("%s", error)
-            return error_response(503, "not_stored", "scored, but not stored; send it again")
         except Exception:  # noqa: BLE001  # the request is the boundary; its caller is told
             _log.exception("scoring a request failed")
             return error_response(500, "internal", "a fault of this app; its log says more")
@@ -98,11 +96,24 @@ class HttpApi:
         batch = self._as_batch(body)
         policy = self.policy if model is None else _only(self.policy, model)
         outcome = score_batch(batch, self.cache.snapshot(), policy)
-        if store:
-            for sink in self.sinks if outcome.scored else ():
-                refused = sink.write(outcome.scored)
-                outcome.rejected.extend(map(_refused, refused))
+        faults = store_request(self.sinks, outcome) if store and outcome.scored else {}
+        if faults:
+            return self._not_stored(outcome, faults)
         return Response(200 if outcome.scored else 422, _score_document(outcome))
+
+    def _not_stored(self, outcome: Outcome, faults: Mapping[str, Exception]) -> Response:
+        """Tell which stores have it, and how to send it again as the same readings."""
+        stored = ", ".join(sink.name for sink in self.sinks if sink.name not in faults)
+        message = (
+            f"scored; stored by: {stored or 'none'}; not stored, or in part, by:"
+            f" {', '.join(faults)}; send the same again, each reading with its id and time"
+            " in details, so that no store has it twice"
+        )
+        is_tie_broken = self.policy.keys.time_tie_break == "sequence"
+        details = identities(outcome, is_tie_broken=is_tie_broken)
+        if all(isinstance(fault, SinkUnavailableError) for fault in faults.values()):
+            return error_response(503, "not_stored", message, details)
+        return error_response(500, "internal", message, details)
 
     def _as_batch(self, body: bytes) -> EventBatch:
         now = (self.clock() - EPOCH) // timedelta(microseconds=1) * 1_000
@@ -153,12 +164,6 @@ def _only(policy: Policy, model: str) -> Policy:
     return Policy(
         policy.keys, Routes((), model), policy.missing_features, policy.attribution_max_readings
     )
-
-
-def _refused(one: Refused) -> Rejected:
-    """Tell the caller of a reading that is scored, and that a store takes never."""
-    index = int(one.batch.indexes[one.row])
-    return Rejected(0, index, b"", REFUSED_BY_STORE, one.message)
 
 
 def _score_document(outcome: Outcome) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,7 @@ from tests.disturbances import CUTS, Disturbances, Timeline, plan
 from tests.fleet_readings import Fleet, fleet
 from tests.influxd_server import RealInflux, is_influxd_expected
 from tests.keeping_influx import KeepingInflux
-from tests.killed_app import KilledApp
+from tests.killed_app import ROLES, KilledApp
 from tests.plant import STORES, Influx, Plant, plant
 from tests.small_models import small_model
 from tests.stored_scores import StoredScore
@@ -34,13 +34,15 @@ from tests.stored_scores import StoredScore
 _SOAK = bool(os.environ.get("SOAK"))
 SEED = int(os.environ.get("SOAK_SEED", "11"))
 N_READINGS = 200_000 if _SOAK else 40_000
-_KILLS = 6 if _SOAK else 3
+_KILLS = 6 if _SOAK else 4
 _SECONDS = 240.0 if _SOAK else 36.0  # of disturbances
 _CATCH_UP_SECONDS = 300.0 if _SOAK else 90.0
 _BURSTS_A_SECOND = 4
+_LOOK_SECONDS = 0.5  # an outage lasts for longer, and its files stay for longer yet
 _PATIENCE_SECONDS = 10.0  # for a request to cut off; the app starts in less
 # In the soak the spill becomes full in an outage of both stores, so that batches are held.
 _SPILL_MAX_MB = 10 if _SOAK else 1_024
+_DRAINED = "spilled readings are written back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ def follow(clock: Clock, timeline: Timeline, target: object) -> None:
         if not clock.wait_until(moment.at_s):
             return
         getattr(target, moment.act)()
+
+
+def kill(clock: Clock, timeline: Timeline, app: KilledApp, role: str) -> None:
+    """Kill one process again and again, whatever the other one waits for."""
+    for moment in timeline:
+        if not clock.wait_until(moment.at_s):
+            return
+        app.kill(role)
 
 
 def cut_off(clock: Clock, timeline: Timeline, proxy: CutOffProxy) -> None:
@@ -87,12 +97,24 @@ def feed(clock: Clock, log: EventLog, sent: Sequence[tuple[str, bytes]]) -> None
             return
 
 
+def watch(site: Plant, ended: threading.Event) -> dict[str, int]:
+    """Return how many files of each store the spill held at most."""
+    most = dict.fromkeys(STORES, 0)
+    while not ended.wait(_LOOK_SECONDS):
+        waiting = site.waiting()
+        most = {name: max(n, waiting[name]) for name, n in most.items()}
+    return most
+
+
 def disturb(site: Plant, app: KilledApp, work: Fleet, what: Disturbances) -> None:
     """Send everything while all that is planned happens."""
     clock = Clock(app.ended)
     tasks: list[Callable[[], None]] = [
         partial(feed, clock, site.log, work.sent),
-        partial(follow, clock, what.app, app),
+        *(
+            partial(kill, clock, what.app[place :: len(ROLES)], app, role)
+            for place, role in enumerate(ROLES)
+        ),
         partial(follow, clock, what.influxdb, site.influx),
         *(partial(cut_off, clock, what.cuts[name], site.proxies[name]) for name in STORES),
     ]
@@ -155,32 +177,56 @@ def test_every_reading_is_stored_once_through_kills_and_outages(
         artifact = small_model()
         Registry(site.storage.container("models")).publish(artifact.manifest, artifact.data)
         app = KilledApp(site, tmp_path, threading.Event())
-        app.start()
-        try:
-            disturb(site, app, work, what)
-            print(f"sent after {time.monotonic() - began:.0f} s; waiting: {site.waiting()}")
-            wait_until_caught_up(site, app)
-        finally:
-            app.stop()
+        with ThreadPoolExecutor(1) as beside:
+            try:
+                app.start()
+                most = beside.submit(watch, site, app.ended)
+                disturb(site, app, work, what)
+                print(f"sent after {time.monotonic() - began:.0f} s; waiting: {site.waiting()}")
+                wait_until_caught_up(site, app)
+            finally:
+                app.ended.set()
+                app.stop()
         print(f"caught up after {time.monotonic() - began:.0f} s")
         assert_conserved(site, work)
-        tell(work, app, site, time.monotonic() - began)
+        tell(work, app, site, most.result(), time.monotonic() - began)
         for proxy in site.proxies.values():
             assert len(proxy.met) == CUTS
             assert any(proxy.met), "no cut met a request"
+        assert_disturbed(app, most.result())
+
+
+def inline_failures(app: KilledApp) -> dict[str, int]:
+    """Count, by store, the batches that met its outage themselves and were spilled for it."""
+    return {name: app.n_logged(f"sink {name}: ", "the batch is spilled") for name in STORES}
+
+
+def assert_disturbed(app: KilledApp, most_spilled: Mapping[str, int]) -> None:
+    """Else the run proves less than it says: each thing has happened, to each store."""
     assert len(app.kills) == _KILLS
-    assert all(any(kill.values()) for kill in app.kills), "a kill met no work"
+    assert all(one.work for one in app.kills), f"a kill met no work: {app.kills}"
+    assert {one.role for one in app.kills} == set(ROLES)
+    assert all(inline_failures(app).values()), f"no batch met an outage: {inline_failures(app)}"
+    # what was spilled and is no more was drained: nobody else removes it
+    assert all(most_spilled.values()), f"nothing was spilled: {most_spilled}"
+    assert app.n_logged(_DRAINED)
+    if _SOAK:
+        assert app.n_logged("SpillFullError"), "the spill was never full"
 
 
-def tell(work: Fleet, app: KilledApp, site: Plant, seconds: float) -> None:
+def tell(
+    work: Fleet, app: KilledApp, site: Plant, most_spilled: Mapping[str, int], seconds: float
+) -> None:
     """Print what was proved."""
     met = {name: proxy.met for name, proxy in site.proxies.items()}
-    failed = {name: app.n_logged(f"sink {name}: did not answer") for name in STORES}
-    for number, kill in enumerate(app.kills, 1):
-        print(f"kill {number} left waiting: {kill}")
+    for number, one in enumerate(app.kills, 1):
+        print(f"kill {number} met {one}")
     print(
         f"seed {SEED}: {len(work.good)} good readings ({work.n_twice} twice), {len(work.bad)} bad,"
         f" {len(app.kills)} kills, in {seconds:.0f} s; requests that cuts met {met};"
-        f" failed writes {failed}; spill full {app.n_logged('SpillFullError')} times;"
-        f" {app.n_logged('spilled readings are written back')} drains"
+        f" failed writes {inline_failures(app)},"
+        f" trials {app.n_logged('batches go on being spilled')},"
+        f" drains {app.n_logged('what is spilled waits')};"
+        f" files spilled at most {dict(most_spilled)};"
+        f" spill full {app.n_logged('SpillFullError')} times; {app.n_logged(_DRAINED)} drains"
     )

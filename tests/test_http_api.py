@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -14,6 +14,7 @@ from scoring.errors import SettingsError, SinkUnavailableError, StorageUnavailab
 from scoring.http_api import HttpApi, Response, failure_response, settings_response
 from scoring.scored import Refused, ScoredBatch
 from tests.deployments import Deployment, deployed
+from tests.documents import examples
 from tests.event_batches import body, reading
 from tests.small_models import publish, small_model
 
@@ -145,18 +146,80 @@ def test_nothing_is_stored_unless_asked(ready: Deployment, api: HttpApi) -> None
     assert ready.letters() == []
 
 
-def test_a_store_that_is_down_is_said(api: HttpApi) -> None:
-    """503, without its address."""
+class Keeping:
+    """A store that keeps one result an identity, unless it is down."""
 
-    class Down:
-        name = "down"
+    def __init__(self, name: str, fault: Exception | None = None) -> None:
+        self.name = name
+        self.fault = fault
+        self.kept: set[tuple[str, int]] = set()
 
-        def write(self, _: object) -> None:
-            raise SinkUnavailableError("down", "http://secret-host refused", "start it")
+    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
+        """Keep everything."""
+        if self.fault is not None:
+            raise self.fault
+        for one in batches:
+            self.kept.update(zip(one.sensor_ids, one.event_time_ns.tolist(), strict=True))
+        return ()
 
-    response = replace(api, sinks=(Down(),)).score(body(1), {"store": "true"})
-    assert (response.status, error_of(response)["code"]) == (503, "not_stored")
+
+DOWN = SinkUnavailableError("cosmos", "http://secret-host refused", "start it")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [(DOWN, 503, "not_stored"), (TypeError("secret-host"), 500, "internal")],
+    ids=["down", "bug"],
+)
+def test_what_befalls_a_store_keeps_no_other_from_its_part(
+    api: HttpApi, fault: Exception, status: int, code: str
+) -> None:
+    """Those before it and after it are written, and the answer says which have the readings."""
+    sinks = (Keeping("influxdb"), Keeping("cosmos", fault), Keeping("sqlite"))
+    response = replace(api, sinks=sinks).score(body(1), {"store": "true"})  # type: ignore[arg-type]  # only written to
+    error = error_of(response)
+    assert (response.status, error["code"]) == (status, code)
+    assert "stored by: influxdb, sqlite; not stored, or in part, by: cosmos;" in error["message"]
+    assert [len(sink.kept) for sink in sinks] == [1, 0, 1]
     assert b"secret-host" not in response.body()
+
+
+def test_no_store_has_it_where_all_are_down(api: HttpApi) -> None:
+    """Then the answer does not say that one had."""
+    sinks = (Keeping("influxdb", DOWN), Keeping("cosmos", DOWN))
+    response = replace(api, sinks=sinks).score(body(1), {"store": "true"})  # type: ignore[arg-type]  # only written to
+    assert "stored by: none;" in error_of(response)["message"]
+
+
+def test_the_example_of_a_request_that_is_not_stored_is_what_the_app_gives(api: HttpApi) -> None:
+    """A client written after the contracts can repeat it."""
+    (text,) = examples("not-stored")
+    sinks = (Keeping("influxdb"), Keeping("cosmos", DOWN))
+    request = json.dumps(without_identity(1)).encode()
+    response = replace(api, sinks=sinks).score(request, {"store": "true"})  # type: ignore[arg-type]  # only written to
+    assert document(response) == json.loads(text)
+
+
+@pytest.mark.parametrize("tie_break", ["none", "sequence"])
+def test_a_request_can_be_repeated_as_the_same_readings(
+    api: HttpApi, tie_break: Literal["none", "sequence"]
+) -> None:
+    """With the ids and times in `details` each store has each reading once, later as well."""
+    cosmos = Keeping("cosmos", DOWN)
+    sinks = (Keeping("influxdb"), cosmos)
+    keys = replace(api.policy.keys, time_tie_break=tie_break)
+    policy = replace(api.policy, keys=keys)
+    api = replace(api, sinks=sinks, policy=policy)  # type: ignore[arg-type]  # only written to
+    bare: list[Any] = [without_identity(1), "no reading", reading(2), without_identity(3)]
+    details = error_of(api.score(json.dumps(bare).encode(), {"store": "true"}))["details"]
+    again, cosmos.fault = bare.copy(), None
+    for one in map(json.loads, details):
+        place = one.pop("index")
+        again[place] = {k: v for k, v in bare[place].items() if k != "timestamp"} | one
+    later = replace(api, clock=lambda: NOW + timedelta(seconds=9))
+    assert later.score(json.dumps(again).encode(), {"store": "true"}).status == 200
+    assert len(cosmos.kept) == 3
+    assert sinks[0].kept == cosmos.kept
 
 
 def test_a_reading_that_a_store_refuses_is_said(api: HttpApi) -> None:

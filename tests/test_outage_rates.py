@@ -19,18 +19,28 @@ import pytest
 from bench.model import publish_model
 from bench.one_core import cores
 from scoring import spill
+from scoring.app import build_app
+from scoring.settings import load_settings
 from scoring.storage import FolderStorage
 from tests.influxd_server import RealInflux, required_influxd
-from tests.outage_driver import EVENTS
+from tests.outage_driver import EVENTS, batch
 from tests.plant import STORES, Plant, plant
 
-pytestmark = [
-    pytest.mark.skipif(not os.environ.get("OUTAGES"), reason="minutes long: make outages"),
-    pytest.mark.timeout(1_200),
-]
 _WARM_S, _UP_S, _DOWN_S, _BACK_S = 5.0, 20.0, 90.0, 120.0
 _MOST_LOST = 0.20
 Fault = Literal["refuse", "fall_silent"]
+
+
+def test_three_of_four_batches_have_no_anomaly(tmp_path: Path) -> None:
+    """Else the rates would not show what a batch does of which a store keeps nothing."""
+    publish_model(tmp_path, 100)
+    app = build_app(load_settings({"DATA_DIR": str(tmp_path)}))
+    app.delivery.cache.refresh()
+    found = []
+    for number in range(8):
+        app.score_events(batch(number).decoded())
+        found.append(app.delivery.ledger.totals()["anomalies"])
+    assert [after > before for before, after in pairwise([0, *found])] == [True, *[False] * 3] * 2
 
 
 @dataclass
@@ -102,8 +112,14 @@ def judge(rates: Sequence[float], before: float) -> tuple[float, float]:
     return 1 - statistics.mean(rates) / before, 1 - statistics.median(rates) / before
 
 
+@pytest.mark.skipif(not os.environ.get("OUTAGES"), reason="minutes long: make outages")
+@pytest.mark.timeout(1_200)
 def test_an_outage_slows_the_healthy_store_by_less_than_a_fifth(tmp_path: Path) -> None:
-    """Each store, refusing and silent, with the seconds in which the first batch finds out."""
+    """Each store, refusing and silent, with the seconds in which the first batch finds out.
+
+    The window is part of the figure: in a shorter outage those first seconds weigh more. Most
+    batches have no anomaly, so that Cosmos DB, which keeps anomalies alone here, is not asked.
+    """
     required_influxd()
     lost: dict[str, float] = {}
     with plant(tmp_path / "plant", RealInflux(tmp_path / "influxdb"), 20_000, 0.002) as site:
@@ -125,8 +141,9 @@ def test_an_outage_slows_the_healthy_store_by_less_than_a_fifth(tmp_path: Path) 
                     before = statistics.median(driver.rates(began, cut))
                     whole, steady = judge(driver.rates(cut, ended), before)
                     print(
-                        f"{store} {fault}: {before:,.0f} events/s with both up; {_DOWN_S:.0f} s"
-                        f" down: {whole:.1%} lost on the whole, {steady:.1%} by the median"
+                        f"{store} {fault}: {before:,.0f} events/s with both up; in the first"
+                        f" {_DOWN_S:.0f} s of its outage {whole:.1%} lost on the whole,"
+                        f" {steady:.1%} by the median"
                     )
                     lost[f"{store} {fault}"] = whole
                     let_go_of_the_spill(folder)
