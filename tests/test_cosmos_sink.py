@@ -1,10 +1,13 @@
 """Tests of scoring.sinks.cosmos: against a real server from npm, with faults made in front."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import azure.identity
@@ -32,6 +35,7 @@ from tests.event_batches import ENQUEUED_NS
 from tests.scored_batches import scored_batch
 
 Respond = Callable[[Request], Answer | None]
+ROOT = Path(__file__).parent.parent
 THROTTLED = Answer(429, {"x-ms-retry-after-ms": "700"})
 
 
@@ -563,6 +567,15 @@ def test_a_bug_is_not_taken_for_a_store_that_is_down(
     with sink_at(server.url, name) as (sink, waits), pytest.raises(TypeError, match="a bug"):
         sink.write([batch])
     assert waits.seconds == []
+
+
+def test_a_write_while_the_process_ends_is_no_fault_of_its_readings(
+    server: CosmosServer, name: str
+) -> None:
+    """No thread may begin then; the batch is spilled or held, and comes again."""
+    command = [sys.executable, "-m", "tests.writing_at_exit", server.url, name]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("SinkUnavailableError: sink cosmos: takes no batch while")
 
 
 def test_threads_share_one_client(

@@ -129,7 +129,11 @@ class CosmosSink:
             return [_send(container, left[0], stop)]
         with self._lock:
             self._pool = self._pool or ThreadPoolExecutor(_CONCURRENCY, "cosmos-sink")
-            futures = [self._pool.submit(_send, container, one, stop) for one in left]
+            try:
+                futures = [self._pool.submit(_send, container, one, stop) for one in left]
+            except RuntimeError as error:  # the process ends: no thread may begin
+                stop.set()
+                raise self._account.ending() from error
         wait(futures)
         return [future.result() for future in futures]
 

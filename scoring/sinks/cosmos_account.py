@@ -148,6 +148,11 @@ class CosmosAccount:
         remedy = f"check that the account of {self._setting()} is reachable"
         return SinkUnavailableError(SINK_NAME, fault, remedy)
 
+    def ending(self) -> SinkUnavailableError:
+        """Say that no request can be sent while the process ends."""
+        remedy = "the batch waits; nothing is to be done"
+        return SinkUnavailableError(SINK_NAME, "takes no batch while the process ends", remedy)
+
     def _remedy(self, status: int | None) -> str:
         if status == 404:  # noqa: PLR2004  # not found
             if self._settings.connection_string:
