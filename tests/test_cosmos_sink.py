@@ -523,6 +523,49 @@ def test_an_operation_that_is_forbidden_is_a_matter_of_roles(
         sink.write([scored_batch(10)])
 
 
+def full_partition(sensor: str, form: str) -> Respond:
+    """Refuse a sensor as a logical partition of 20 GB does."""
+    sub = {"x-ms-substatus": "1014"}
+
+    def respond(request: Request) -> Answer | None:
+        if not request.is_batch or sensor not in request.headers["x-ms-documentdb-partitionkey"]:
+            return None
+        if form == "request":
+            return Answer(403, sub, b'{"message": "Partition key reached maximum size of 20 GB"}')
+        first = {"statusCode": 403, **({"subStatusCode": 1014} if form == "operation" else {})}
+        others = [{"statusCode": 424}] * (len(json.loads(request.body)) - 1)
+        headers = sub if form == "operation-and-header" else {}
+        return Answer(207, headers, json.dumps([*others, first]).encode())
+
+    return respond
+
+
+@pytest.mark.parametrize("form", ["request", "operation", "operation-and-header"])
+def test_a_sensor_whose_partition_is_full_costs_no_other_sensor(
+    server: CosmosServer, name: str, container: ContainerProxy, form: str
+) -> None:
+    """The account is not denied: its readings are refused, a request a group, with a remedy."""
+    batch = scored_batch(300, sensor_ids=["full", "pump-1"] * 150)
+    with faulty(server, name, full_partition("full", form)) as (sink, proxy, waits):
+        refused = sink.write([batch])
+    assert sorted(one.row for one in refused) == list(range(0, 300, 2))
+    assert "is full (20 GB); shorten the container's time to live" in refused[0].message
+    assert "then replay" in refused[0].message
+    assert (len(proxy.batches), waits.seconds) == (4, [])
+    assert {one["sensor_id"] for one in documents(container)} == {"pump-1"}
+    assert len(documents(container)) == 150
+
+
+def test_another_sub_status_of_403_is_a_matter_of_roles(server: CosmosServer, name: str) -> None:
+    """Such as 5300: this identity may not write."""
+    answer = Answer(403, {"x-ms-substatus": "5300"})
+    with (
+        faulty(server, name, first_batches(9, answer)) as (sink, _, _),
+        pytest.raises(SinkUnavailableError, match="answered 403"),
+    ):
+        sink.write([scored_batch(10)])
+
+
 def test_a_batch_that_fails_and_blames_none_does_not_come_for_ever(
     server: CosmosServer, name: str
 ) -> None:
