@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from azure.cosmos import ContainerProxy, PartitionKey
 
 from scoring.cosmos_settings import CosmosSettings
 from scoring.errors import SinkThrottledError, SinkUnavailableError
+from scoring.scored import ScoredBatch
 from scoring.sinks import cosmos_account
 from scoring.sinks.cosmos import CosmosSink
 from tests.cosmos_server import (
@@ -434,6 +435,91 @@ def test_a_throttled_service_that_takes_some_is_given_the_rest(
         assert sink.write([batch]) == []
     assert len(waits.seconds) > 3
     assert len(documents(container)) == 60
+
+
+class Clock:
+    """Moves as far as is slept, and no further."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+
+
+@contextmanager
+def slow_sink(
+    server: CosmosServer, name: str, wait_ms: int = 9_000
+) -> Iterator[tuple[CosmosSink, list[Request], Clock]]:
+    """Make a sink whose service takes every second group; gives those that it took."""
+    clock, turns = Clock(), iter(range(10_000))
+    throttled = Answer(429, {"x-ms-retry-after-ms": str(wait_ms)})
+    passed: list[Request] = []
+
+    def respond(request: Request) -> Answer | None:
+        if not request.is_batch:
+            return None
+        if next(turns) % 2:
+            return throttled
+        passed.append(request)
+        return None
+
+    with FaultyProxy(server, respond).running() as proxy:
+        found = settings(proxy.url, name)
+        with closing(CosmosSink(found, ("sensor_id",), clock.sleep, clock)) as sink:
+            yield sink, passed, clock
+
+
+def many_sensors(n: int, **changes: Any) -> ScoredBatch:
+    """Make readings that are a group each."""
+    return scored_batch(n, sensor_ids=[f"pump-{i:03d}" for i in range(n)], **changes)
+
+
+def test_a_write_ends_before_the_host_ends_its_process(server: CosmosServer, name: str) -> None:
+    """After four minutes, however much was taken; the batch is spilled, and not held."""
+    with slow_sink(server, name) as (sink, _, clock):
+        with pytest.raises(
+            SinkUnavailableError, match="COSMOS_CONTAINER more throughput"
+        ) as caught:
+            sink.write([many_sensors(600)])
+        assert 240 <= clock() <= 256
+    assert not isinstance(caught.value, SinkThrottledError)
+
+
+def test_a_write_that_ran_out_of_time_goes_on_where_it_ended(
+    server: CosmosServer, name: str, container: ContainerProxy
+) -> None:
+    """Else a batch that takes longer than one write would begin anew for ever."""
+    sizes = []
+    with slow_sink(server, name) as (sink, passed, _):
+        for _ in range(20):
+            try:
+                sink.write([many_sensors(400)])
+            except SinkUnavailableError:
+                sizes.append(len(documents(container)))
+            else:
+                break
+    assert len(sizes) >= 1
+    assert len(documents(container)) == 400
+    assert len(passed) == 400  # each document once
+
+
+def test_a_throttled_write_that_took_some_goes_on_where_it_ended(
+    server: CosmosServer, name: str, container: ContainerProxy
+) -> None:
+    """Also where the service asks for more patience than a batch has: the batch comes again."""
+    with slow_sink(server, name, wait_ms=60_000) as (sink, passed, clock):
+        for _ in range(30):
+            with suppress(SinkThrottledError):
+                sink.write([many_sensors(20)])
+                break
+        assert clock() == 0
+    assert len(passed) == len(documents(container)) == 20
 
 
 @pytest.mark.parametrize("asked", ["3600000", "soon", "-5"])
