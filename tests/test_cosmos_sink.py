@@ -1,10 +1,13 @@
 """Tests of scoring.sinks.cosmos: against a real server from npm, with faults made in front."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import azure.identity
@@ -16,6 +19,7 @@ from azure.cosmos import ContainerProxy, PartitionKey
 
 from scoring.cosmos_settings import CosmosSettings
 from scoring.errors import SinkThrottledError, SinkUnavailableError
+from scoring.scored import ScoredBatch
 from scoring.sinks import cosmos_account
 from scoring.sinks.cosmos import CosmosSink
 from tests.cosmos_server import (
@@ -32,6 +36,7 @@ from tests.event_batches import ENQUEUED_NS
 from tests.scored_batches import scored_batch
 
 Respond = Callable[[Request], Answer | None]
+ROOT = Path(__file__).parent.parent
 THROTTLED = Answer(429, {"x-ms-retry-after-ms": "700"})
 
 
@@ -432,6 +437,91 @@ def test_a_throttled_service_that_takes_some_is_given_the_rest(
     assert len(documents(container)) == 60
 
 
+class Clock:
+    """Moves as far as is slept, and no further."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+
+
+@contextmanager
+def slow_sink(
+    server: CosmosServer, name: str, wait_ms: int = 9_000
+) -> Iterator[tuple[CosmosSink, list[Request], Clock]]:
+    """Make a sink whose service takes every second group; gives those that it took."""
+    clock, turns = Clock(), iter(range(10_000))
+    throttled = Answer(429, {"x-ms-retry-after-ms": str(wait_ms)})
+    passed: list[Request] = []
+
+    def respond(request: Request) -> Answer | None:
+        if not request.is_batch:
+            return None
+        if next(turns) % 2:
+            return throttled
+        passed.append(request)
+        return None
+
+    with FaultyProxy(server, respond).running() as proxy:
+        found = settings(proxy.url, name)
+        with closing(CosmosSink(found, ("sensor_id",), clock.sleep, clock)) as sink:
+            yield sink, passed, clock
+
+
+def many_sensors(n: int, **changes: Any) -> ScoredBatch:
+    """Make readings that are a group each."""
+    return scored_batch(n, sensor_ids=[f"pump-{i:03d}" for i in range(n)], **changes)
+
+
+def test_a_write_ends_before_the_host_ends_its_process(server: CosmosServer, name: str) -> None:
+    """After four minutes, however much was taken; the batch is spilled, and not held."""
+    with slow_sink(server, name) as (sink, _, clock):
+        with pytest.raises(
+            SinkUnavailableError, match="COSMOS_CONTAINER more throughput"
+        ) as caught:
+            sink.write([many_sensors(600)])
+        assert 240 <= clock() <= 256
+    assert not isinstance(caught.value, SinkThrottledError)
+
+
+def test_a_write_that_ran_out_of_time_goes_on_where_it_ended(
+    server: CosmosServer, name: str, container: ContainerProxy
+) -> None:
+    """Else a batch that takes longer than one write would begin anew for ever."""
+    sizes = []
+    with slow_sink(server, name) as (sink, passed, _):
+        for _ in range(20):
+            try:
+                sink.write([many_sensors(400)])
+            except SinkUnavailableError:
+                sizes.append(len(documents(container)))
+            else:
+                break
+    assert len(sizes) >= 1
+    assert len(documents(container)) == 400
+    assert len(passed) == 400  # each document once
+
+
+def test_a_throttled_write_that_took_some_goes_on_where_it_ended(
+    server: CosmosServer, name: str, container: ContainerProxy
+) -> None:
+    """Also where the service asks for more patience than a batch has: the batch comes again."""
+    with slow_sink(server, name, wait_ms=60_000) as (sink, passed, clock):
+        for _ in range(30):
+            with suppress(SinkThrottledError):
+                sink.write([many_sensors(20)])
+                break
+        assert clock() == 0
+    assert len(passed) == len(documents(container)) == 20
+
+
 @pytest.mark.parametrize("asked", ["3600000", "soon", "-5"])
 def test_a_batch_has_bounded_patience(server: CosmosServer, name: str, asked: str) -> None:
     """An hour is not waited for, and nonsense is no wish."""
@@ -519,6 +609,49 @@ def test_an_operation_that_is_forbidden_is_a_matter_of_roles(
         sink.write([scored_batch(10)])
 
 
+def full_partition(sensor: str, form: str) -> Respond:
+    """Refuse a sensor as a logical partition of 20 GB does."""
+    sub = {"x-ms-substatus": "1014"}
+
+    def respond(request: Request) -> Answer | None:
+        if not request.is_batch or sensor not in request.headers["x-ms-documentdb-partitionkey"]:
+            return None
+        if form == "request":
+            return Answer(403, sub, b'{"message": "Partition key reached maximum size of 20 GB"}')
+        first = {"statusCode": 403, **({"subStatusCode": 1014} if form == "operation" else {})}
+        others = [{"statusCode": 424}] * (len(json.loads(request.body)) - 1)
+        headers = sub if form == "operation-and-header" else {}
+        return Answer(207, headers, json.dumps([*others, first]).encode())
+
+    return respond
+
+
+@pytest.mark.parametrize("form", ["request", "operation", "operation-and-header"])
+def test_a_sensor_whose_partition_is_full_costs_no_other_sensor(
+    server: CosmosServer, name: str, container: ContainerProxy, form: str
+) -> None:
+    """The account is not denied: its readings are refused, a request a group, with a remedy."""
+    batch = scored_batch(300, sensor_ids=["full", "pump-1"] * 150)
+    with faulty(server, name, full_partition("full", form)) as (sink, proxy, waits):
+        refused = sink.write([batch])
+    assert sorted(one.row for one in refused) == list(range(0, 300, 2))
+    assert "is full (20 GB); shorten the container's time to live" in refused[0].message
+    assert "then replay" in refused[0].message
+    assert (len(proxy.batches), waits.seconds) == (4, [])
+    assert {one["sensor_id"] for one in documents(container)} == {"pump-1"}
+    assert len(documents(container)) == 150
+
+
+def test_another_sub_status_of_403_is_a_matter_of_roles(server: CosmosServer, name: str) -> None:
+    """Such as 5300: this identity may not write."""
+    answer = Answer(403, {"x-ms-substatus": "5300"})
+    with (
+        faulty(server, name, first_batches(9, answer)) as (sink, _, _),
+        pytest.raises(SinkUnavailableError, match="answered 403"),
+    ):
+        sink.write([scored_batch(10)])
+
+
 def test_a_batch_that_fails_and_blames_none_does_not_come_for_ever(
     server: CosmosServer, name: str
 ) -> None:
@@ -563,6 +696,15 @@ def test_a_bug_is_not_taken_for_a_store_that_is_down(
     with sink_at(server.url, name) as (sink, waits), pytest.raises(TypeError, match="a bug"):
         sink.write([batch])
     assert waits.seconds == []
+
+
+def test_a_write_while_the_process_ends_is_no_fault_of_its_readings(
+    server: CosmosServer, name: str
+) -> None:
+    """No thread may begin then; the batch is spilled or held, and comes again."""
+    command = [sys.executable, "-m", "tests.writing_at_exit", server.url, name]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("SinkUnavailableError: sink cosmos: takes no batch while")
 
 
 def test_threads_share_one_client(

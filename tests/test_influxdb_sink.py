@@ -59,6 +59,42 @@ def test_a_sensor_id_that_hides_the_end_of_its_line_ends_a_request() -> None:
     )
 
 
+def test_a_large_batch_goes_in_requests_that_a_server_answers_in_time() -> None:
+    """Of 5,000 lines at most, in order: of two readings with one identity the last one stays."""
+    batch = scored_batch(12_001)
+    with answering(Answer()).running() as server:
+        assert InfluxSink(settings(server.url)).write([batch]) == []
+    bodies = [request.body for request in server.requests]
+    assert [body.count("\n") + 1 for body in bodies] == [5_000, 5_000, 2_001]
+    assert "\n".join(bodies) == lines([batch])
+
+
+def test_a_refused_line_is_found_behind_the_first_request() -> None:
+    """Places count through all requests of a batch."""
+    batch = scored_batch(5_010)
+    with partial_write(f" {batch.event_time_ns[5_003]}", 422).running() as server:
+        (refused,) = InfluxSink(settings(server.url), Waits()).write([batch])
+    assert refused.row == 5_003
+
+
+def test_a_large_batch_has_bounded_patience_in_all() -> None:
+    """Each of its requests may be waited for; the host ends an invocation after ten minutes."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    busy = Answer(503, {"Retry-After": "20"})
+    answers = [busy, busy, Answer()] * 20
+    with (
+        answering(*answers).running() as server,
+        pytest.raises(SinkUnavailableError, match="answered 503"),
+    ):
+        InfluxSink(settings(server.url), sleep, lambda: now[0]).write([scored_batch(100_000)])
+    assert 240 <= now[0] <= 260
+    assert len(server.requests) == 19  # six that were waited for, and the first try of the next
+
+
 def test_nothing_is_asked_where_nothing_is_to_write() -> None:
     """No request for a batch in which every reading was rejected."""
     with answering(Answer()).running() as server:

@@ -3,15 +3,17 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from scoring.cosmos_settings import CosmosSettings
+from scoring.errors import SinkThrottledError
 from scoring.scored import Refused, ScoredBatch
 from scoring.sinks.cosmos_account import SINK_NAME, CosmosAccount
 from scoring.sinks.cosmos_answers import DeniedError, Outcome, read_error, read_fault
-from scoring.sinks.cosmos_documents import Group, anomalous_rows, groups
+from scoring.sinks.cosmos_documents import Group, Item, anomalous_rows, groups
+from scoring.sinks.cosmos_marks import StoredMarks
 
 if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy
@@ -23,6 +25,9 @@ _CONCURRENCY = 10
 _MOST_STALLED_ROUNDS = 3
 _LONGEST_STALL_SECONDS = 15.0
 _FIRST_WAIT_SECONDS = 0.5
+# Of one write, with progress. The Functions host ends an invocation, and its process, after ten
+# minutes; four leave time for another store and for the spill.
+_LONGEST_WRITE_SECONDS = 240.0
 _NOT_FOUND = 404
 
 
@@ -33,8 +38,9 @@ class CosmosSink:
     document written again replaces itself. Documents of one sensor go in transactional batches;
     one that the service refuses is taken out, and its neighbours are sent again. Throttling and
     outages are tried again within bounds, with jitter and as late as the service asks. While a
-    throttled service takes some documents, `write` goes on; without any progress it ends after
-    three rounds or about twenty seconds.
+    throttled service takes some documents, `write` goes on for up to four minutes; without any
+    progress it ends after three rounds or about twenty seconds. What a throttled write
+    has stored is remembered when it is given up; the next one of the same readings goes on there.
 
     Parameters
     ----------
@@ -43,6 +49,8 @@ class CosmosSink:
         Keys that may hold a sensor's id; the one that does is not kept in `extra`.
     sleep : callable
         Waits for seconds.
+    clock : callable
+        Monotonic seconds.
     """
 
     name = SINK_NAME
@@ -52,10 +60,13 @@ class CosmosSink:
         settings: CosmosSettings,
         sensor_id_keys: Sequence[str],
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._only_anomalies = settings.write == "anomalies"
         self._sensor_id_keys = tuple(sensor_id_keys)
         self._sleep = sleep
+        self._clock = clock
+        self._marks = StoredMarks(clock)
         self._account = CosmosAccount(settings)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -72,21 +83,31 @@ class CosmosSink:
         SinkThrottledError
             If the service answers, but asks for more patience than a batch has.
         SinkUnavailableError
-            Naming the setting, or the role, to check.
+            Naming the setting, or the role, to check; or if four minutes were not enough.
         """
-        left = groups(batches, self._sensor_id_keys, only_anomalies=self._only_anomalies)
+        whole = groups(batches, self._sensor_id_keys, only_anomalies=self._only_anomalies)
+        left = self._marks.unmarked(whole)
         refused: list[Refused] = []
-        stalled, since = 0, time.monotonic()
+        stalled, since = 0, self._clock()
+        end_s = since + _LONGEST_WRITE_SECONDS
         while left:
-            outcomes = self._round(left)
+            if self._clock() >= end_s:
+                self._marks.mark(_stored(whole, left, refused))
+                raise self._account.too_slow()
+            outcomes = self._round(left, end_s)
             left = [group for one in outcomes for group in one.left]
             refused += [one for outcome in outcomes for one in outcome.refused]
             stalled += 1
             if any(one.has_progress for one in outcomes):
-                stalled, since = 0, time.monotonic()
+                stalled, since = 0, self._clock()
             faulty = [one for one in outcomes if one.fault]
             if faulty:
-                self._wait(faulty, stalled, time.monotonic() - since)
+                try:
+                    self._wait(faulty, stalled, self._clock() - since)
+                except SinkThrottledError:
+                    self._marks.mark(_stored(whole, left, refused))
+                    raise
+        self._marks.forget(whole)
         return refused
 
     def close(self) -> None:
@@ -95,6 +116,7 @@ class CosmosSink:
             if self._pool is not None:
                 self._pool.shutdown()
             self._pool = None
+        self._marks.clear()
         self._account.close()
 
     def _wait(self, faulty: Sequence[Outcome], stalled: int, spent: float) -> None:
@@ -108,8 +130,8 @@ class CosmosSink:
             raise self._account.exhausted(faulty[0].fault)
         self._sleep(seconds)
 
-    def _round(self, left: Sequence[Group]) -> Sequence[Outcome]:
-        """Send every group once; after a fault those not yet sent are left."""
+    def _round(self, left: Sequence[Group], end_s: float) -> Sequence[Outcome]:
+        """Send every group once; after a fault, or too late, those not yet sent are left."""
         from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
 
         try:
@@ -117,25 +139,50 @@ class CosmosSink:
                 container = self._account.container()
             except AzureError as error:
                 return [read_fault(error, left)]
-            return self._send_all(container, left)
+            return self._send_all(container, left, end_s)
         except DeniedError as error:
             if error.status == _NOT_FOUND:
                 self._account.forget_container()
+                self._marks.clear()
             raise self._account.denied(error.status) from error
 
-    def _send_all(self, container: "ContainerProxy", left: Sequence[Group]) -> Sequence[Outcome]:
+    def _send_all(
+        self, container: "ContainerProxy", left: Sequence[Group], end_s: float
+    ) -> Sequence[Outcome]:
         stop = threading.Event()
+
+        def send(group: Group) -> Outcome:
+            if self._clock() >= end_s:
+                stop.set()
+            return _send(container, group, stop)
+
         if len(left) == 1:
-            return [_send(container, left[0], stop)]
+            return [send(left[0])]
         with self._lock:
             self._pool = self._pool or ThreadPoolExecutor(_CONCURRENCY, "cosmos-sink")
-            futures = [self._pool.submit(_send, container, one, stop) for one in left]
+            try:
+                futures = [self._pool.submit(send, one) for one in left]
+            except RuntimeError as error:  # the process ends: no thread may begin
+                stop.set()
+                raise self._account.ending() from error
         wait(futures)
         return [future.result() for future in futures]
 
 
+def _stored(
+    whole: Sequence[Group], left: Sequence[Group], refused: Sequence[Refused]
+) -> Iterator[Item]:
+    """Yield what is neither left nor refused."""
+    others = {(id(one.batch), one.row) for one in refused}
+    others.update((id(one.batch), one.row) for group in left for one in group.items)
+    for group in whole:
+        for item in group.items:
+            if (id(item.batch), item.row) not in others:
+                yield item
+
+
 def _send(container: "ContainerProxy", group: Group, stop: threading.Event) -> Outcome:
-    """Send one group, unless another one met a fault."""
+    """Send one group, unless the round stopped."""
     from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
 
     if stop.is_set():

@@ -148,6 +148,17 @@ class CosmosAccount:
         remedy = f"check that the account of {self._setting()} is reachable"
         return SinkUnavailableError(SINK_NAME, fault, remedy)
 
+    def too_slow(self) -> SinkUnavailableError:
+        """Say what to mend where the service took documents, but not all within one write."""
+        remedy = "what is left is written later; give the container of COSMOS_CONTAINER more"
+        found = "took only a part of a batch in the time for one write"
+        return SinkUnavailableError(SINK_NAME, found, f"{remedy} throughput")
+
+    def ending(self) -> SinkUnavailableError:
+        """Say that no request can be sent while the process ends."""
+        remedy = "the batch waits; nothing is to be done"
+        return SinkUnavailableError(SINK_NAME, "takes no batch while the process ends", remedy)
+
     def _remedy(self, status: int | None) -> str:
         if status == 404:  # noqa: PLR2004  # not found
             if self._settings.connection_string:

@@ -9,6 +9,13 @@ from scoring.sinks.cosmos_documents import Group
 
 # Bad document, broken unique key, too large: trying again cannot help, and no other is at fault.
 _REFUSALS = frozenset({400, 409, 413})
+# One sensor has all that a logical partition holds; the account takes those of other sensors.
+_FORBIDDEN = 403
+_PARTITION_FULL = 1014
+_FULL_MESSAGE = (
+    "answered 403 (sub-status 1014): the partition of this sensor is full (20 GB);"
+    " shorten the container's time to live or delete old documents of the sensor, then replay"
+)
 # 410: a partition moves; 449: a concurrent write.
 _RETRYABLE = frozenset({408, 410, 429, 449, 500, 502, 503, 504})
 # In a batch that failed: stands for every operation that is not at fault.
@@ -70,6 +77,9 @@ def read_error(error: Any, group: Group) -> Outcome:
     DeniedError
     """
     answers = getattr(error, "operation_responses", None)
+    if _is_partition_full(error, answers or ()):  # of its documents none would be taken
+        places = range(len(group.items))
+        return Outcome(refused=[_refused(group, place, _FULL_MESSAGE) for place in places])
     if answers and len(answers) == len(group.items):
         return _read_answers(error, answers, group)
     if getattr(error, "status_code", None) not in _REFUSALS:
@@ -100,6 +110,16 @@ def read_fault(error: Any, left: Sequence[Group]) -> Outcome:
         raise DeniedError(status) from error
     asked = _asked_seconds(error)
     return Outcome(left, has_progress=False, fault=f"answered {status}", asked_seconds=asked)
+
+
+def _is_partition_full(error: Any, answers: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell a full partition from a denied account: by the request, or by an operation in it."""
+    headers = getattr(error, "headers", None) or {}
+    sub_status = headers.get("x-ms-substatus")
+    found = [(getattr(error, "status_code", None), sub_status)]
+    found += [(one.get("statusCode"), one.get("subStatusCode", sub_status)) for one in answers]
+    full = (str(_FORBIDDEN), str(_PARTITION_FULL))
+    return any((str(status), str(sub)) == full for status, sub in found)
 
 
 def _read_answers(error: Any, answers: Sequence[Mapping[str, Any]], group: Group) -> Outcome:
