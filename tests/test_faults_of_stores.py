@@ -28,7 +28,7 @@ from tests.faulty_stores import BUSY_S, FaultyStore, Fronts
 
 pytest_plugins = ["tests.fault_fixtures"]
 # What docs/faults.md promises: the longest that one batch is stalled by a silent store.
-LONGEST_S = {"influxdb": 18, "cosmos": 25}
+LONGEST_S = {"influxdb": 6, "cosmos": 10}
 N_EVENTS = N_GOOD + 1
 
 
@@ -63,10 +63,10 @@ def test_a_store_that_never_answers_stalls_a_batch_for_a_bounded_time(
     faulty.fault = "silent"
     started = time.monotonic()
     assert_spilled(plant, plant.deliver(batch()), faulty)
-    assert time.monotonic() - started < 3 * 0.5 + SLOW_S
+    assert time.monotonic() - started < 0.5 + SLOW_S
     waits = plant.waits[faulty.name]
     assert (len(waits) + 1) * real_s[faulty.name] + sum(waits) <= LONGEST_S[faulty.name]
-    assert len(waits) == 2
+    assert waits == []
     mend(faulty)
     assert_recovers(plant)
 

@@ -202,7 +202,7 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
                 InfluxSink(settings(server.url), Waits()).write([scored_batch(1)])
         finally:
             ended.set()
-    assert len(server.requests) == 3
+    assert len(server.requests) == 1
     assert time.monotonic() - started < 10  # one try of the client's own default
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Requests at once, in this process: as many connections as the client keeps open.
 _CONCURRENCY = 10
-# Rounds without any progress, and their time; beyond either the caller keeps the batch. With the
-# round that runs then a silent service costs about twenty seconds.
+# Rounds without any progress, and their time; beyond either the caller keeps the batch. A silent
+# service is given up after the first round.
 _MOST_STALLED_ROUNDS = 3
 _LONGEST_STALL_SECONDS = 15.0
 _FIRST_WAIT_SECONDS = 0.5
@@ -39,7 +39,8 @@ class CosmosSink:
     one that the service refuses is taken out, and its neighbours are sent again. Throttling and
     outages are tried again within bounds, with jitter and as late as the service asks. While a
     throttled service takes some documents, `write` goes on for up to four minutes; without any
-    progress it ends after three rounds or about twenty seconds. What a throttled write
+    progress it ends after three rounds or about twenty seconds, and after one where nothing is
+    answered. What a throttled write
     has stored is remembered when it is given up; the next one of the same readings goes on there.
 
     Parameters
@@ -126,7 +127,10 @@ class CosmosSink:
         # a service that takes some and says when it takes more is asked again just then
         least = asked if asked and not stalled else max(asked, backoff)
         seconds = least * random.uniform(1.0, 1.5)
-        if stalled >= _MOST_STALLED_ROUNDS or spent + seconds > _LONGEST_STALL_SECONDS:
+        is_too_long = spent + seconds > _LONGEST_STALL_SECONDS
+        # one silence is enough: the batch is spilled, and the service is tried beside it
+        is_silent = self._account.is_silent(faulty[0].fault, spent)
+        if stalled >= _MOST_STALLED_ROUNDS or is_too_long or is_silent:
             raise self._account.exhausted(faulty[0].fault)
         self._sleep(seconds)
 

@@ -140,6 +140,10 @@ class CosmosAccount:
         found = "no token for this app's identity" if status is None else f"answered {status}"
         return SinkUnavailableError(SINK_NAME, found, self._remedy(status))
 
+    def is_silent(self, fault: str, spent: float) -> bool:
+        """Tell whether nothing came for as long as a request waits; seconds."""
+        return fault != _THROTTLED and spent >= _TIMEOUT_S
+
     def exhausted(self, fault: str) -> SinkUnavailableError:
         """Say what to mend where the service did not take anything for too long."""
         if fault == _THROTTLED:
