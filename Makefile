@@ -32,7 +32,7 @@ test: .venv/bench .venv/checkov/ready  ## pass every test
 soak: .venv/dev  ## the long proof: 200,000 readings through kills and outages, all accounted for
 	SOAK=1 $(BIN)/python -m pytest -s tests/test_conservation.py
 
-outages: .venv/dev influxd  ## how fast one store gets its readings while the other is down; 8 minutes
+outages: .venv/dev influxd  ## how fast one store gets its readings while the other is down; 10 minutes
 	OUTAGES=1 $(BIN)/python -m pytest -s tests/test_outage_rates.py
 
 fuzz: .venv/dev  ## any bytes at every surface for ten minutes; FUZZ_SECONDS; fails where a promise is broken

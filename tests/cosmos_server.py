@@ -4,17 +4,16 @@ import http.client
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from azure.cosmos import ContainerProxy, CosmosClient
 
 from local.node_package import install_node_package, node
+from tests.http_double import Answer, HttpDouble, Request
 
 VERSION = "1.0.1"
 KEY = "c2VjcmV0LWtleQ=="  # any will do: the server checks none
@@ -90,95 +89,31 @@ def documents(container: ContainerProxy) -> list[dict[str, Any]]:
     return sorted(plain, key=lambda one: (one["sensor_id"], one["event_time"], one["model"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the proxy says instead of the server."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b"{}"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client asked for."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    received_s: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether it writes documents."""
-        return self.headers.get("x-ms-cosmos-is-batch-request", "").lower() == "true"
-
-
-class FaultyProxy:
+class FaultyProxy(HttpDouble):
     """Stands in front of a server: `respond` gives an answer of its own, or None to pass on."""
 
     def __init__(
         self, server: CosmosServer, respond: Callable[[Request], Answer | None], port: int = 0
     ) -> None:
-        self.requests: list[Request] = []
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, self.path, headers, body)
-                proxy.requests.append(request)
-                answer = respond(request) or passed_on(server.port, request)
-                with suppress(ConnectionError):  # a client that gave up
-                    _send(self, answer)
-
-            do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  # names of the base class
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(lambda request: respond(request) or passed_on(server.port, request), port)
 
     @property
     def batches(self) -> list[Request]:
         """The requests that write documents."""
-        return [request for request in self.requests if request.is_batch]
+        return [request for request in self.requests if is_batch(request)]
 
-    @contextmanager
-    def running(self) -> Iterator["FaultyProxy"]:
-        """Serve for the length of a with block."""
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.server_close()
+
+def is_batch(request: Request) -> bool:
+    """Tell whether a request writes documents."""
+    return str(request.headers.get("x-ms-cosmos-is-batch-request")).lower() == "true"
 
 
 def passed_on(port: int, request: Request) -> Answer:
     """Ask the server itself."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(request.method, request.path, request.body, request.headers)
+        connection.request(request.method, request.target, request.body, dict(request.headers))
         found = connection.getresponse()
         return Answer(found.status, dict(found.getheaders()), found.read())
     finally:
         connection.close()
-
-
-def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-    handler.send_response(answer.status)
-    for name, value in answer.headers.items():
-        if name.lower() not in {"content-length", "connection", "transfer-encoding", "date"}:
-            handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(answer.body)))
-    handler.end_headers()
-    handler.wfile.write(answer.body)

@@ -9,16 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cosmos_server import CosmosServer, running_cosmos
+from tests.cosmos_server import CosmosServer
 from tests.faulty_plants import Clock, Plant, Run, publish_model, running_plant
 from tests.faulty_stores import CosmosStore, FaultyStore, Fronts, InfluxStore, fronts
 
-
-@pytest.fixture(scope="module")
-def cosmos() -> Iterator[CosmosServer]:
-    """Run one Cosmos DB server for a module; each test has a container of its own."""
-    with running_cosmos() as found:
-        yield found
+pytest_plugins = ["tests.cosmos_fixtures"]
 
 
 @pytest.fixture

@@ -9,9 +9,16 @@ from uuid import uuid4
 
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-from tests import cosmos_server, influxdb_double
-from tests.cosmos_server import CosmosServer, FaultyProxy, documents, passed_on
-from tests.influxdb_double import TOKEN, InfluxDouble
+from tests.cosmos_server import (
+    CosmosServer,
+    FaultyProxy,
+    connection_string,
+    documents,
+    is_batch,
+    passed_on,
+)
+from tests.http_double import Answer, HttpDouble, Request
+from tests.influxd_server import TOKEN
 
 Identity = tuple[str, int]
 BUSY_S = 3
@@ -49,7 +56,7 @@ class FaultyStore(Protocol):
     def identities(self) -> list[Identity]:
         """Return what is stored: sensor and event time."""
 
-    def front(self) -> "InfluxDouble | FaultyProxy":
+    def front(self) -> HttpDouble:
         """Make the server that clients reach; on one port each time."""
 
 
@@ -102,9 +109,9 @@ class InfluxStore:
             "INFLUXDB_TOKEN": TOKEN,
         }
 
-    def front(self) -> InfluxDouble:
+    def front(self) -> HttpDouble:
         """See `FaultyStore`."""
-        return InfluxDouble(self._respond, self.port)
+        return HttpDouble(self._respond, self.port)
 
     def identities(self) -> list[Identity]:
         """See `FaultyStore`."""
@@ -114,12 +121,11 @@ class InfluxStore:
         """Return the fields of a point."""
         return self._points[identity].split(" ")[1]
 
-    def _respond(self, request: influxdb_double.Request) -> influxdb_double.Answer:
+    def _respond(self, request: Request) -> Answer:
         self.n_writes += 1
-        answer = influxdb_double.Answer
-        lines = request.body.split("\n")
+        lines = request.text.split("\n")
         if request.headers.get("Authorization") != f"Token {TOKEN}":
-            return answer(401)
+            return Answer(401)
         if self.fault == "silent":
             self._take(lines)
             self.released.wait(30)
@@ -129,11 +135,11 @@ class InfluxStore:
             kept = [line for line in lines if _identity(line) != self.refused]
             self._take(kept)
             dropped = f"partial write: too old dropped={len(lines) - len(kept)}".encode()
-            return answer() if kept == lines else answer(422, body=dropped)
+            return Answer() if kept == lines else Answer(422, body=dropped)
         elif not self.fault:
             self._take(lines)
         retry_after = {"Retry-After": str(BUSY_S)} if self.fault == "busy" else {}
-        return answer(_STATUS[self.fault], retry_after)
+        return Answer(_STATUS[self.fault], retry_after)
 
     def _take(self, lines: list[str]) -> None:
         self._points |= {_identity(line): line for line in lines}
@@ -173,7 +179,7 @@ class CosmosStore:
         """See `FaultyStore`."""
         url = f"http://127.0.0.1:{self.port}"
         return {
-            "COSMOS_CONNECTION_STRING": cosmos_server.connection_string(url),
+            "COSMOS_CONNECTION_STRING": connection_string(url),
             "COSMOS_DATABASE": "plant",
             "COSMOS_CONTAINER": self._container,
             "COSMOS_WRITE": "all",
@@ -193,18 +199,17 @@ class CosmosStore:
                 return []
         return sorted((one["sensor_id"], int(one["event_time_ns"])) for one in found)
 
-    def _respond(self, request: cosmos_server.Request) -> cosmos_server.Answer | None:
-        if not request.is_batch:
+    def _respond(self, request: Request) -> Answer | None:
+        if not is_batch(request):
             return None
         self.n_writes += 1
-        answer = cosmos_server.Answer
         if self.fault == "silent":
             passed_on(self._server.port, request)
             self.released.wait(30)
         elif self.fault == "refusing":
             is_at_fault = f"|{self.refused[1]}".encode() in request.body
-            return answer(400, {}, b'{"message": "too old"}') if is_at_fault else None
+            return Answer(400, {}, b'{"message": "too old"}') if is_at_fault else None
         elif not self.fault or (self.fault == "partial" and b"pump-0" in request.body):
             return None
         retry_after = {"x-ms-retry-after-ms": str(BUSY_S * 1_000)} if self.fault == "busy" else {}
-        return answer(_STATUS[self.fault], retry_after)
+        return Answer(_STATUS[self.fault], retry_after)

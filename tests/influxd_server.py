@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.influxdb_double import TOKEN, Answer, InfluxDouble, Request
+from tests.http_double import Answer, HttpDouble, Request
 
+TOKEN = "secret-token"  # noqa: S105  # of our own servers
 _MISSING = "there is no influxd; `make influxd` unpacks Debian's package"
 _TIMEOUT_S = 5.0
 # It takes one second; a loaded machine takes longer.
@@ -59,11 +60,11 @@ class RealInflux:
             self._port, self._rpc_port = api.getsockname()[1], rpc.getsockname()[1]
 
     @contextmanager
-    def running(self) -> Iterator[InfluxDouble]:
+    def running(self) -> Iterator[HttpDouble]:
         """Run it with its front, which stays while influxd is killed and started."""
         try:
             self.start()
-            with InfluxDouble(self._respond).running() as front:
+            with HttpDouble(self._respond).running() as front:
                 yield front
         finally:
             self.kill()
@@ -131,13 +132,13 @@ class RealInflux:
 
     def _passed_on(self, request: Request) -> Answer:
         url = f"http://127.0.0.1:{self._port}/query"
-        with urllib.request.urlopen(url, request.body.encode(), _TIMEOUT_S) as answer:
+        with urllib.request.urlopen(url, request.body, _TIMEOUT_S) as answer:
             return Answer(answer.status, body=answer.read())
 
     def _write(self, request: Request) -> Answer:
         query = urllib.parse.urlencode({"db": request.query["bucket"], "precision": "n"})
         url = f"http://127.0.0.1:{self._port}/write?{query}"
-        urllib.request.urlopen(url, request.body.encode(), _TIMEOUT_S).close()
+        urllib.request.urlopen(url, request.body, _TIMEOUT_S).close()
         return Answer()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.influxdb_double import Answer, InfluxDouble, Request
+from tests.http_double import Answer, HttpDouble, Request
 
 
 class KeepingInflux:
@@ -15,9 +15,9 @@ class KeepingInflux:
         self._lines: dict[tuple[str, str], str] = {}
 
     @contextmanager
-    def running(self) -> Iterator[InfluxDouble]:
+    def running(self) -> Iterator[HttpDouble]:
         """Serve for the length of a with block."""
-        with InfluxDouble(self._write).running() as front:
+        with HttpDouble(self._write).running() as front:
             yield front
 
     def start(self) -> None:
@@ -35,6 +35,6 @@ class KeepingInflux:
     def _write(self, request: Request) -> Answer:
         if self._is_killed:
             raise ConnectionAbortedError
-        for line in request.body.split("\n"):
+        for line in request.text.split("\n"):
             self._lines[line.split(" ", 1)[0], line.rpartition(" ")[2]] = line
         return Answer()

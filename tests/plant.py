@@ -11,8 +11,7 @@ from scoring import spill
 from scoring.storage import BlobStorage, Storage
 from tests.cosmos_server import CosmosServer, connection_string, running_cosmos
 from tests.cut_off import CutOffProxy
-from tests.influxd_server import RealInflux
-from tests.influxdb_double import TOKEN
+from tests.influxd_server import TOKEN, RealInflux
 from tests.keeping_influx import KeepingInflux
 from tests.stored_scores import StoredScore, cosmos_scores, influxdb_scores, line_scores
 

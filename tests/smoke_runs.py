@@ -1,12 +1,9 @@
 """Runs ``python -m replay smoke`` as a test's user would, against an app of the test's own."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -72,36 +69,3 @@ def smoke(
         monkeypatch.setenv(name, value)
     code = main(["smoke", "--url", url, *arguments])
     return Ran(code, capsys.readouterr().out)
-
-
-Respond = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes]]
-
-
-@contextmanager
-def answering(respond: Respond) -> Iterator[str]:
-    """Serve HTTP on loopback: method, path, headers and body to status and body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, body = respond(self.command, self.path, dict(self.headers), sent)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with suppress(ConnectionError):
-                self.wfile.write(body)
-
-        do_GET = do_POST = handle_any  # noqa: N815  # names of the base class
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

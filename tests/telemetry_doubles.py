@@ -1,22 +1,20 @@
 """Servers on loopback that telemetry is sent to: an OTLP collector and Application Insights."""
 
-import gzip
 import json
 import ssl
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA
+
+from tests.http_double import Answer, HttpDouble
 
 KEY = "00000000-0000-0000-0000-000000000001"
 # Name and attributes of one time series.
@@ -36,56 +34,16 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) ->
         time.sleep(0.02)
 
 
-class _Server:
-    """Keeps what is posted, and answers each post alike."""
+class _Server(HttpDouble):
+    """Answers each post alike."""
 
-    answer: bytes = b""
-
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self.requests: list[tuple[str, Mapping[str, str], bytes]] = []
-        double = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    raw = gzip.decompress(raw)
-                double.requests.append((self.path, dict(self.headers), raw))
-                with suppress(ConnectionError):
-                    self.send_response(200)
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(double.answer)))
-                    self.end_headers()
-                    self.wfile.write(double.answer)
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        scheme = "http"
-        if context is not None:
-            scheme = "https"
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
-
-    @contextmanager
-    def running(self) -> Iterator[Self]:
-        """Serve for the length of a with block."""
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.server_close()
+    def __init__(self, answer: bytes, context: ssl.SSLContext | None = None) -> None:
+        told = Answer(200, {"Content-Type": "application/json"}, answer)
+        super().__init__(lambda _: told, context=context)
 
     def posted(self, path: str) -> list[bytes]:
         """Return the bodies that were posted to a path, in order."""
-        return [body for found, _, body in list(self.requests) if found == path]
+        return [request.body for request in list(self.requests) if request.path == path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +61,9 @@ class Span:
 
 class Collector(_Server):
     """Takes OTLP over HTTP as protobuf, and decodes it."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
 
     def _points(self) -> Iterator[tuple[Any, str, Any]]:
         for body in self.posted("/v1/metrics"):
@@ -182,7 +143,9 @@ def _span(span: Any) -> Span:
 class Ingestion(_Server):
     """Takes envelopes as Application Insights does."""
 
-    answer = json.dumps({"itemsReceived": 1, "itemsAccepted": 1, "errors": []}).encode()
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        answer = {"itemsReceived": 1, "itemsAccepted": 1, "errors": []}
+        super().__init__(json.dumps(answer).encode(), context)
 
     @property
     def connection_string(self) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import influxd_server
-from tests.influxd_server import RealInflux, required_influxd
-from tests.influxdb_double import TOKEN
+from tests.influxd_server import TOKEN, RealInflux, required_influxd
 
 SCRIPT = Path(__file__).parents[1] / ".ci" / "influxd"
 

@@ -14,8 +14,8 @@ from scoring.sinks import influxdb
 from scoring.sinks.influxdb import InfluxSink
 from scoring.sinks.line_protocol import lines
 from tests.event_batches import ENQUEUED_NS
-from tests.influxd_server import RealInflux
-from tests.influxdb_double import TOKEN, Answer, InfluxDouble, Request, answering
+from tests.http_double import Answer, HttpDouble, Request, answering
+from tests.influxd_server import TOKEN, RealInflux
 from tests.scored_batches import scored_batch
 
 
@@ -45,7 +45,7 @@ def test_a_batch_is_one_request(tmp_path: Path) -> None:
     assert request.query == {"org": "plant", "bucket": "scores", "precision": "ns"}
     assert request.headers["Authorization"] == f"Token {TOKEN}"
     assert request.headers["Content-Encoding"] == "gzip"
-    assert request.body == lines(batches)
+    assert request.text == lines(batches)
 
 
 def test_a_sensor_id_that_hides_the_end_of_its_line_ends_a_request() -> None:
@@ -53,8 +53,8 @@ def test_a_sensor_id_that_hides_the_end_of_its_line_ends_a_request() -> None:
     batch = scored_batch(3, sensor_ids=["a", '\\ \\="x', "b"])
     with answering(Answer()).running() as server:
         InfluxSink(settings(server.url)).write([batch])
-    assert sorted(request.body.count("\n") for request in server.requests) == [0, 1]
-    assert sorted("\n".join(r.body for r in server.requests).split("\n")) == sorted(
+    assert sorted(request.text.count("\n") for request in server.requests) == [0, 1]
+    assert sorted("\n".join(r.text for r in server.requests).split("\n")) == sorted(
         lines([batch]).split("\n")
     )
 
@@ -64,7 +64,7 @@ def test_a_large_batch_goes_in_requests_that_a_server_answers_in_time() -> None:
     batch = scored_batch(12_001)
     with answering(Answer()).running() as server:
         assert InfluxSink(settings(server.url)).write([batch]) == []
-    bodies = [request.body for request in server.requests]
+    bodies = [request.text for request in server.requests]
     assert [body.count("\n") + 1 for body in bodies] == [5_000, 5_000, 2_001]
     assert "\n".join(bodies) == lines([batch])
 
@@ -131,7 +131,7 @@ def test_a_server_that_is_busy_is_asked_again_as_late_as_it_says() -> None:
     with answering(busy, Answer()).running() as server:
         InfluxSink(settings(server.url), waits).write([scored_batch(1)])
     assert waits.seconds == [7.0]
-    assert [request.body for request in server.requests] == [lines([scored_batch(1)])] * 2
+    assert [request.text for request in server.requests] == [lines([scored_batch(1)])] * 2
 
 
 @pytest.mark.parametrize("asked", ["3600", "Wed, 21 Oct 2026 07:28:00 GMT", "-1"])
@@ -196,7 +196,7 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
         return Answer()
 
     started = time.monotonic()
-    with InfluxDouble(silent).running() as server:
+    with HttpDouble(silent).running() as server:
         try:
             with pytest.raises(SinkUnavailableError, match="did not answer"):
                 InfluxSink(settings(server.url), Waits()).write([scored_batch(1)])
@@ -233,7 +233,7 @@ def test_threads_share_one_client() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    times = {int(request.body.rsplit(" ")[-1]) for request in server.requests}
+    times = {int(request.text.rsplit(" ")[-1]) for request in server.requests}
     assert times == {ENQUEUED_NS + i * 10**9 for i in range(16)}
 
 
@@ -244,13 +244,13 @@ def real(influxd: Path, tmp_path_factory: pytest.TempPathFactory) -> RealInflux:
 
 
 @pytest.fixture(scope="module")
-def front(real: RealInflux) -> Iterator[InfluxDouble]:
+def front(real: RealInflux) -> Iterator[HttpDouble]:
     """Run it behind version 2's write API."""
     with real.running() as server:
         yield server
 
 
-def test_a_real_server_reads_what_was_written(real: RealInflux, front: InfluxDouble) -> None:
+def test_a_real_server_reads_what_was_written(real: RealInflux, front: HttpDouble) -> None:
     """Types, text and times are those of the scored readings."""
     InfluxSink(settings(front.url)).write([scored_batch(2)])
     first, second = real.query("SELECT * FROM anomaly_score WHERE sensor_id = 'pump-1'")
@@ -267,7 +267,7 @@ def test_a_real_server_reads_what_was_written(real: RealInflux, front: InfluxDou
     assert (second["is_anomaly"], second["cause"]) == (False, None)
 
 
-def test_a_real_server_keeps_one_point_an_identity(real: RealInflux, front: InfluxDouble) -> None:
+def test_a_real_server_keeps_one_point_an_identity(real: RealInflux, front: HttpDouble) -> None:
     """A batch written again adds nothing; the version that scored last is the one stored."""
     sink = InfluxSink(settings(front.url))
     for version in ("v1", "v1", "v2"):
@@ -282,7 +282,7 @@ def test_a_real_server_keeps_one_point_an_identity(real: RealInflux, front: Infl
     ids=lambda text: text,
 )
 def test_a_real_server_reads_every_sensor_id(
-    real: RealInflux, front: InfluxDouble, sensor: str
+    real: RealInflux, front: HttpDouble, sensor: str
 ) -> None:
     """No id forges a tag, and each is found under its name (a space behind a last backslash)."""
     batch = scored_batch(1, sensor_ids=[sensor], model=f"m{abs(hash(sensor))}")
@@ -293,7 +293,7 @@ def test_a_real_server_reads_every_sensor_id(
 
 
 def test_a_real_server_reads_a_sensor_id_that_hides_the_end_of_its_line(
-    real: RealInflux, front: InfluxDouble
+    real: RealInflux, front: HttpDouble
 ) -> None:
     """The readings before and after it are stored, too, and at the first request each."""
     sensors = ["hides-1", '\\ \\="hides-2', "hides-3"]
@@ -311,29 +311,29 @@ def test_a_real_server_reads_a_sensor_id_that_hides_the_end_of_its_line(
     ids=["token", "bucket"],
 )
 def test_a_real_server_refuses_a_wrong_setting(
-    front: InfluxDouble, wrong: dict[str, str], named: str
+    front: HttpDouble, wrong: dict[str, str], named: str
 ) -> None:
     """The message names it."""
     with pytest.raises(SinkUnavailableError, match=named):
         InfluxSink(settings(front.url, **wrong), Waits()).write([scored_batch(1)])
 
 
-def test_a_real_server_takes_a_large_batch(real: RealInflux, front: InfluxDouble) -> None:
+def test_a_real_server_takes_a_large_batch(real: RealInflux, front: HttpDouble) -> None:
     """5,000 readings in one request."""
     InfluxSink(settings(front.url)).write([scored_batch(5_000, sensor_ids=["many"] * 5_000)])
     (found,) = real.query("SELECT count(score) FROM anomaly_score WHERE sensor_id = 'many'")
     assert found["count"] == 5_000
 
 
-def partial_write(bad: str, status: int) -> InfluxDouble:
+def partial_write(bad: str, status: int) -> HttpDouble:
     """Refuse every request with a line that holds `bad`; a partial write says how many."""
 
     def answer(request: Request) -> Answer:
-        n_bad = sum(bad in line for line in request.body.split("\n"))
+        n_bad = sum(bad in line for line in request.text.split("\n"))
         said = f"partial write: beyond retention dropped={n_bad}" if status == 422 else "no"
         return Answer(status, body=said.encode()) if n_bad else Answer()
 
-    return InfluxDouble(answer)
+    return HttpDouble(answer)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -345,9 +345,9 @@ def test_a_line_that_the_server_refuses_costs_none_of_its_neighbours(status: int
         (refused,) = InfluxSink(settings(server.url), Waits()).write(batches)
     assert (refused.batch, refused.row) == (batches[1], 2)
     assert f"influxdb answered {status}" in refused.message
-    last = {line: request for request in server.requests for line in request.body.split("\n")}
+    last = {line: request for request in server.requests for line in request.text.split("\n")}
     assert len(last) == 9
-    assert [line for line, request in last.items() if f" {bad}" in request.body] == [
+    assert [line for line, request in last.items() if f" {bad}" in request.text] == [
         line for line in last if line.endswith(f" {bad}")
     ]
 

@@ -6,11 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
@@ -38,6 +36,7 @@ from replay.sending import (
 )
 from replay.simulation import Simulation, load_features, simulate
 from tests.event_hubs_double import EventHubsDouble
+from tests.http_double import Answer, HttpDouble, Request
 
 REPOSITORY = Path(__file__).parents[1]
 HUB = "plant"
@@ -240,57 +239,23 @@ def test_messages_of_a_simulation_never_end() -> None:
     assert times == [i * 10**9 for i in range(1000)]
 
 
-class ScriptedHub(ThreadingHTTPServer):
-    """A REST endpoint whose answers a test writes: a status, or None to cut the connection."""
-
-    daemon_threads = True
-
-    def __init__(self, answers: Sequence[int | None]) -> None:
-        super().__init__(("127.0.0.1", 0), _ScriptedHandler)
-        self.answers = list(answers)
-        self.posts: list[tuple[str, str | None, bytes]] = []
-        self.n_connections = 0
-
-
-class _ScriptedHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: ScriptedHub
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.n_connections += 1
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posts.append((self.path, self.headers["Content-Type"], body))
-        status = self.server.answers.pop(0) if self.server.answers else 201
-        if status is None:
-            self.close_connection = True
-            return
-        self.send_response(status)
-        self.send_header("Content-Length", "3")
-        self.end_headers()
-        self.wfile.write(b"why")
-
-    def log_message(self, *_arguments: object) -> None:
-        """Stay quiet."""
-
-
 @contextmanager
-def scripted_hub(*answers: int | None) -> Iterator[tuple[ScriptedHub, LocalSender, list[float]]]:
-    """Serve these answers; give the server, a sender to it, and what the sender waited."""
-    waited: list[float] = []
-    with ScriptedHub(answers) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        sender = LocalSender(url, HUB, sleep=waited.append)
+def scripted_hub(*answers: int | None) -> Iterator[tuple[HttpDouble, LocalSender, list[float]]]:
+    """Serve these answers, None ends the connection, then 201; tell what the sender waited."""
+    left, waited = list(answers), list[float]()
+
+    def respond(_: Request) -> Answer:
+        status = left.pop(0) if left else 201
+        if status is None:
+            raise ConnectionAbortedError
+        return Answer(status, body=b"why")
+
+    with HttpDouble(respond).running() as server:
+        sender = LocalSender(server.url, HUB, sleep=waited.append)
         try:
             yield server, sender, waited
         finally:
             sender.close()
-            server.shutdown()
-            thread.join()
 
 
 def test_a_batch_is_posted_in_the_services_own_form() -> None:
@@ -298,13 +263,14 @@ def test_a_batch_is_posted_in_the_services_own_form() -> None:
     with scripted_hub() as (server, sender, _waited):
         sender.send([Message("pump 1", '{"°C":1}'.encode(), 0), Message("q", b"{}", 0)])
         sender.send([Message("q", b"{}", 0)])
-    path, content_type, body = server.posts[0]
-    assert (path, content_type) == ("/plant/messages", BATCH_TYPE)
-    assert msgspec.json.decode(body) == [
+    first = server.requests[0]
+    assert (first.path, first.headers["Content-Type"]) == ("/plant/messages", BATCH_TYPE)
+    assert msgspec.json.decode(first.body) == [
         {"Body": '{"°C":1}', "BrokerProperties": {"PartitionKey": "pump 1"}},
         {"Body": "{}", "BrokerProperties": {"PartitionKey": "q"}},
     ]
-    assert (len(server.posts), server.n_connections) == (2, 1)
+    assert len(server.requests) == 2
+    assert len({request.client_port for request in server.requests}) == 1
 
 
 @pytest.mark.parametrize(
@@ -314,8 +280,8 @@ def test_a_batch_without_a_201_is_sent_again(fault: int | None) -> None:
     """After 5xx and after an answer that did not arrive; the same bytes, after longer waits."""
     with scripted_hub(fault, fault) as (server, sender, waited):
         sender.send([Message("p", b"{}", 0)])
-    assert len({body for _path, _type, body in server.posts}) == 1
-    assert len(server.posts) == 3
+    assert len({request.body for request in server.requests}) == 1
+    assert len(server.requests) == 3
     assert waited == list(WAITS_S[:2])
 
 
@@ -324,7 +290,7 @@ def test_an_answer_that_means_no_is_not_tried_again() -> None:
     message = r"plant: answered 404: why; check the address"
     with scripted_hub(404) as (server, sender, waited), pytest.raises(SendError, match=message):
         sender.send([Message("p", b"{}", 0)])
-    assert (len(server.posts), waited) == (1, [])
+    assert (len(server.requests), waited) == (1, [])
 
 
 def test_any_other_success_is_no_commit() -> None:
@@ -338,8 +304,8 @@ def test_nobody_listening_ends_after_bounded_attempts() -> None:
     waited: list[float] = []
     told: list[str] = []
     with scripted_hub() as (server, _sender, _waited):
-        port = server.server_port
-    sender = LocalSender(f"http://127.0.0.1:{port}", HUB, sleep=waited.append, on_retry=told.append)
+        url = server.url
+    sender = LocalSender(url, HUB, sleep=waited.append, on_retry=told.append)
     with pytest.raises(SendError, match=r"no answer .*python -m local"):
         sender.send([Message("p", b"{}", 0)])
     assert waited == list(WAITS_S)
@@ -349,12 +315,11 @@ def test_nobody_listening_ends_after_bounded_attempts() -> None:
 def test_stopping_ends_the_attempts() -> None:
     """Ctrl-C does not wait for half a minute."""
     with scripted_hub(503, 503, 503) as (server, _sender, _waited):
-        url = f"http://127.0.0.1:{server.server_port}"
-        sender = LocalSender(url, HUB, should_stop=lambda: True)
+        sender = LocalSender(server.url, HUB, should_stop=lambda: True)
         with pytest.raises(SendError, match="503"):
             sender.send([Message("p", b"{}", 0)])
         sender.close()
-        assert len(server.posts) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1", "127.0.0.1:7071", "http://"])

@@ -14,7 +14,8 @@ from scoring.app import SCORES_FILE
 from scoring.dead_letters import DeadLetter
 from scoring.sinks.sqlite import open_scores
 from tests.event_hubs_double import EventHubsDouble
-from tests.smoke_runs import LocalApp, Ran, answering, app_with_model, smoke
+from tests.http_double import Answer, HttpDouble, Request, answering
+from tests.smoke_runs import LocalApp, Ran, app_with_model, smoke
 
 Run = Callable[..., Ran]
 HEALTHY = {
@@ -210,16 +211,14 @@ def test_an_app_that_denies_is_told_with_what_to_do(run_at: Run, status: int, wo
     """The key goes in a header, and is never printed."""
     keys = []
 
-    def respond(
-        method: str, path: str, headers: Mapping[str, str], _body: bytes
-    ) -> tuple[int, bytes]:
-        if path == "/api/health":
-            return 200, json.dumps(HEALTHY).encode()
-        keys.append(headers["x-functions-key"])
-        return status, b""
+    def respond(request: Request) -> Answer:
+        if request.path == "/api/health":
+            return Answer(200, body=json.dumps(HEALTHY).encode())
+        keys.append(request.headers["x-functions-key"])
+        return Answer(status)
 
-    with answering(respond) as url:
-        found = run_at(url, {"SMOKE_KEY": "very-secret"})
+    with HttpDouble(respond).running() as app:
+        found = run_at(app.url, {"SMOKE_KEY": "very-secret"})
     assert keys == ["very-secret"]
     assert found.code == 1
     assert words in found.advice("POST /api/score")
@@ -230,20 +229,20 @@ def test_a_model_that_takes_no_such_sensor_is_told(run_at: Run) -> None:
     """With the setting that routes sensors."""
     rejected = [{"index": 0, "reason": "no_route", "field": None, "message": ""}]
 
-    def respond(*asked: object) -> tuple[int, bytes]:
-        if asked[1] == "/api/health":
-            return 200, json.dumps(HEALTHY).encode()
-        return 422, json.dumps({"scored": [], "rejected": rejected}).encode()
+    def respond(request: Request) -> Answer:
+        if request.path == "/api/health":
+            return Answer(200, body=json.dumps(HEALTHY).encode())
+        return Answer(422, body=json.dumps({"scored": [], "rejected": rejected}).encode())
 
-    with answering(respond) as url:
-        found = run_at(url, {})
+    with HttpDouble(respond).running() as app:
+        found = run_at(app.url, {})
     assert found.code == 1
     assert "MODEL_ROUTES" in found.advice("POST /api/score")
 
 
 def test_an_answer_that_is_not_the_apps_is_told(run_at: Run) -> None:
     """Such as the page of another site, or of a Function App without functions."""
-    with answering(lambda *_: (404, b"<html>")) as url:
-        found = run_at(url, {})
+    with answering(Answer(404, body=b"<html>")).running() as app:
+        found = run_at(app.url, {})
     assert found.code == 1
     assert found.line("GET /api/health") == "200 404, no health WRONG"

@@ -1,7 +1,6 @@
 """Tests of the parts of replay.smoke that need no running app."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from replay.smoke.comparison import HealthCounts, count_checks, store_checks
 from replay.smoke.expectation import Expected, NotScoredError, learn_features
 from replay.smoke.known_events import known_events
 from replay.smoke.stores import StoredScore
-from tests.smoke_runs import answering
+from tests.http_double import Answer, HttpDouble, Request, answering
 
 EXPECTED = {f"s-{k}": Expected("default", "v1", 0.25 * k, k == 0) for k in range(4)}
 STORED = [
@@ -39,34 +38,34 @@ def test_a_key_may_go_over_tls_or_stay_on_this_machine(url: str) -> None:
 
 def test_an_app_that_is_being_started_is_asked_again() -> None:
     """A front end answers for it meanwhile."""
-    answers = [(503, b"starting"), (502, b""), (200, b'{"status": "ok", "parts": {}}')]
+    ok = Answer(200, body=b'{"status": "ok", "parts": {}}')
     waits: list[float] = []
-    with answering(lambda *_: answers.pop(0)) as url:
-        found = AppClient(url, sleep=waits.append).health()
+    with answering(Answer(503, body=b"starting"), Answer(502), ok).running() as app:
+        found = AppClient(app.url, sleep=waits.append).health()
     assert (found.status, len(waits)) == (200, 2)
 
 
 def test_the_apps_own_503_is_an_answer() -> None:
     """It says what is wrong; waiting would not help."""
     waits: list[float] = []
-    with answering(lambda *_: (503, b'{"status": "unavailable", "parts": {}}')) as url:
-        assert AppClient(url, sleep=waits.append).health().status == 503
+    unavailable = Answer(503, body=b'{"status": "unavailable", "parts": {}}')
+    with answering(unavailable).running() as app:
+        assert AppClient(app.url, sleep=waits.append).health().status == 503
     assert waits == []
 
 
 def test_features_are_learned_one_by_one() -> None:
     """What is missing is named, and given the next time."""
 
-    def respond(
-        _method: str, _path: str, _headers: Mapping[str, str], sent: bytes
-    ) -> tuple[int, bytes]:
-        given = json.loads(sent)["features"]
+    def respond(request: Request) -> Answer:
+        given = json.loads(request.body)["features"]
         missing = [name for name in ("b", "a") if name not in given]
         rejected = [{"reason": "missing_feature", "field": name} for name in missing[:1]]
-        return (422 if missing else 200), json.dumps({"rejected": rejected}).encode()
+        body = json.dumps({"rejected": rejected}).encode()
+        return Answer(422 if missing else 200, body=body)
 
-    with answering(respond) as url:
-        assert learn_features(AppClient(url), "s", 0) == ("b", "a")
+    with HttpDouble(respond).running() as app:
+        assert learn_features(AppClient(app.url), "s", 0) == ("b", "a")
 
 
 def test_an_app_that_never_has_enough_ends_the_questions() -> None:
@@ -74,12 +73,15 @@ def test_an_app_that_never_has_enough_ends_the_questions() -> None:
     body = {"rejected": [{"reason": "missing_feature", "field": "x"}]}
     numbers = iter(range(10_000))
 
-    def respond(*_: object) -> tuple[int, bytes]:
+    def respond(_: Request) -> Answer:
         body["rejected"][0]["field"] = f"f{next(numbers)}"
-        return 422, json.dumps(body).encode()
+        return Answer(422, body=json.dumps(body).encode())
 
-    with answering(respond) as url, pytest.raises(NotScoredError, match="FEATURES"):
-        learn_features(AppClient(url), "s", 0)
+    with (
+        HttpDouble(respond).running() as app,
+        pytest.raises(NotScoredError, match="FEATURES"),
+    ):
+        learn_features(AppClient(app.url), "s", 0)
 
 
 def test_the_known_events_are_97_good_and_3_bad_of_three_kinds() -> None:

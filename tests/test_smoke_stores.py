@@ -20,8 +20,8 @@ from scoring.storage import FolderStorage
 from tests.cosmos_server import running_cosmos
 from tests.deployments import deployed
 from tests.event_batches import event_batch
-from tests.influxd_server import RealInflux
-from tests.influxdb_double import TOKEN, Answer, InfluxDouble, Request
+from tests.http_double import Answer, HttpDouble, Request
+from tests.influxd_server import TOKEN, RealInflux
 from tests.small_models import FEATURES, publish, small_model
 from tests.smoke_runs import LocalApp, Ran, app_with_model, smoke
 from training.estimators import FitOptions
@@ -42,10 +42,10 @@ class KeepingInflux:
     def respond(self, request: Request) -> Answer:
         """Take a write, or answer a query."""
         if request.path != "/query":
-            found = map(POINT.fullmatch, request.body.splitlines())
+            found = map(POINT.fullmatch, request.text.splitlines())
             self.points += [match.groupdict() for match in found if match]
             return Answer()
-        query = parse_qs(request.body)["q"][0]
+        query = parse_qs(request.text)["q"][0]
         prefix = re.sub(r"\\", "", query.split("/^")[1].split("/")[0])
         series = [self._series(one) for one in self.points if one["sensor_id"].startswith(prefix)]
         return Answer(200, body=json.dumps({"results": [{"series": series}]}).encode())
@@ -60,10 +60,10 @@ class KeepingInflux:
 
 
 @contextmanager
-def influx(kind: str, folder: Path) -> Iterator[InfluxDouble]:
+def influx(kind: str, folder: Path) -> Iterator[HttpDouble]:
     """Run an InfluxDB."""
     if kind == "double":
-        with InfluxDouble(KeepingInflux().respond).running() as server:
+        with HttpDouble(KeepingInflux().respond).running() as server:
             yield server
     else:
         with RealInflux(folder).running() as server:
@@ -119,7 +119,7 @@ def test_an_influxdb_that_loses_a_point_is_found(tmp_path: Path, check: Check) -
         return answer
 
     with (
-        InfluxDouble(losing).running() as server,
+        HttpDouble(losing).running() as server,
         app_with_model(tmp_path, **influx_settings(server.url)) as app,
     ):
         found = check(app, "--wait", "3")
@@ -134,7 +134,7 @@ def test_a_token_that_may_not_read_is_no_fault_of_the_app(tmp_path: Path, check:
         return Answer(401) if request.path == "/query" else Answer()
 
     with (
-        InfluxDouble(write_only).running() as server,
+        HttpDouble(write_only).running() as server,
         app_with_model(tmp_path, **influx_settings(server.url)) as app,
     ):
         found = check(app, "--wait", "1")
@@ -154,7 +154,7 @@ def test_another_token_for_reading_can_be_named(tmp_path: Path, check: Check) ->
         return store.respond(request)
 
     with (
-        InfluxDouble(noting).running() as server,
+        HttpDouble(noting).running() as server,
         app_with_model(tmp_path, **influx_settings(server.url)) as app,
     ):
         found = check(app, "--influxdb-token-env", "READER", READER="for-reading")
@@ -165,7 +165,7 @@ def test_another_token_for_reading_can_be_named(tmp_path: Path, check: Check) ->
 def test_a_store_that_is_down_shows_in_health(tmp_path: Path, check: Check) -> None:
     """What is scored waits in the spill; that is wrong after a deployment."""
     with (
-        InfluxDouble(lambda _: Answer(503)).running() as server,
+        HttpDouble(lambda _: Answer(503)).running() as server,
         app_with_model(tmp_path, **influx_settings(server.url)) as app,
     ):
         found = check(app, "--wait", "8")
@@ -234,7 +234,7 @@ def test_an_app_with_both_stores_passes_with_one_of_them_at_hand(
     tmp_path: Path, check: Check
 ) -> None:
     """As docs/deploy.md says: `COSMOS_ENDPOINT` alone is exported."""
-    with running_cosmos() as server, InfluxDouble(KeepingInflux().respond).running() as influxdb:
+    with running_cosmos() as server, HttpDouble(KeepingInflux().respond).running() as influxdb:
         cosmos = {"COSMOS_CONNECTION_STRING": server.connection_string}
         everything = {**cosmos, **influx_settings(influxdb.url)}
         with app_with_model(tmp_path, wide_model(), **everything) as app:

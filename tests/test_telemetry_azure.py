@@ -116,7 +116,7 @@ def test_the_exporter_does_nothing_besides(sent: Ingestion) -> None:
     """No statistics about itself, no settings from a server, no other address."""
     assert not is_statsbeat_enabled()
     assert get_configuration_manager() is None
-    assert {path for path, _, _ in sent.requests} == {"/v2.1/track"}
+    assert {request.path for request in sent.requests} == {"/v2.1/track"}
 
 
 class StubCredential:
@@ -177,7 +177,7 @@ def test_an_identity_needs_no_key(tmp_path: Path, environ: pytest.MonkeyPatch) -
         publish(deployment.models, small_model())
         scored(deployment, 1)
         wait_until(lambda: bool(server.requests), "nothing is sent")
-        headers = server.requests[0][1]
+        headers = server.requests[0].headers
     assert headers["Authorization"] == "Bearer stub-token"
     assert [one.arguments["client_id"] for one in ASKED] == [CLIENT]
     assert ASKED[0].arguments["scope"] == "https://monitor.azure.com//.default"

@@ -19,7 +19,7 @@ from scoring.spill import CONTAINER, Spill
 from scoring.storage import FolderStorage
 from scoring.telemetry import METRICS
 from scoring.version import VERSION
-from tests.influxdb_double import Answer, InfluxDouble, Request
+from tests.http_double import Answer, HttpDouble, Request
 from tests.small_models import FEATURES, normal_readings, publish_broken, small_model
 from tests.telemetry_doubles import Collector, Span, series, wait_until
 
@@ -63,7 +63,7 @@ class Store:
         if not self.is_up:
             self.n_failed += 1
             return Answer(404)  # not worth a second try, so that it spills at once
-        self.n_anomalies += request.body.count("is_anomaly=true")
+        self.n_anomalies += request.text.count("is_anomaly=true")
         return Answer()
 
 
@@ -120,7 +120,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     store = Store()
     with (
         Collector().running() as collector,
-        InfluxDouble(store.answer).running() as server,
+        HttpDouble(store.answer).running() as server,
         EventLog(log_path(folder, _HUB), 1) as log,
     ):
         settings = environment(folder, server.url, collector.url)

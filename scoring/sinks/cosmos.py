@@ -39,9 +39,9 @@ class CosmosSink:
     one that the service refuses is taken out, and its neighbours are sent again. Throttling and
     outages are tried again within bounds, with jitter and as late as the service asks. While a
     throttled service takes some documents, `write` goes on for up to four minutes; without any
-    progress it ends after three rounds or about twenty seconds, and after one where nothing is
-    answered. What a throttled write
-    has stored is remembered when it is given up; the next one of the same readings goes on there.
+    progress it ends after three rounds or about twenty seconds, and after one round in which it
+    waits in vain for every answer. What a throttled write has stored is remembered when it is given
+    up; the next one of the same readings goes on there.
 
     Parameters
     ----------
@@ -127,11 +127,12 @@ class CosmosSink:
         # a service that takes some and says when it takes more is asked again just then
         least = asked if asked and not stalled else max(asked, backoff)
         seconds = least * random.uniform(1.0, 1.5)
+        faults = [one.fault for one in faulty]
         is_too_long = spent + seconds > _LONGEST_STALL_SECONDS
         # one silence is enough: the batch is spilled, and the service is tried beside it
-        is_silent = self._account.is_silent(faulty[0].fault, spent)
+        is_silent = self._account.is_silent(faults, spent)
         if stalled >= _MOST_STALLED_ROUNDS or is_too_long or is_silent:
-            raise self._account.exhausted(faulty[0].fault)
+            raise self._account.exhausted(faults)
         self._sleep(seconds)
 
     def _round(self, left: Sequence[Group], end_s: float) -> Sequence[Outcome]:

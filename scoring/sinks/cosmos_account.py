@@ -1,6 +1,7 @@
 """Opens the one container of a Cosmos DB account that scores are written to."""
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scoring.cosmos_settings import CosmosSettings, account_endpoint
@@ -140,17 +141,17 @@ class CosmosAccount:
         found = "no token for this app's identity" if status is None else f"answered {status}"
         return SinkUnavailableError(SINK_NAME, found, self._remedy(status))
 
-    def is_silent(self, fault: str, spent: float) -> bool:
-        """Tell whether nothing came for as long as a request waits; seconds."""
-        return fault != _THROTTLED and spent >= _TIMEOUT_S
+    def is_silent(self, faults: Sequence[str], spent: float) -> bool:
+        """Tell whether no answer came in all the time that a request waits; seconds."""
+        return spent >= _TIMEOUT_S and not any(one.startswith("answered") for one in faults)
 
-    def exhausted(self, fault: str) -> SinkUnavailableError:
+    def exhausted(self, faults: Sequence[str]) -> SinkUnavailableError:
         """Say what to mend where the service did not take anything for too long."""
-        if fault == _THROTTLED:
+        if _THROTTLED in faults:  # it is there, whatever the other requests met
             remedy = "the batch waits; give the container of COSMOS_CONTAINER more throughput"
-            return SinkThrottledError(SINK_NAME, fault, remedy)
+            return SinkThrottledError(SINK_NAME, _THROTTLED, remedy)
         remedy = f"check that the account of {self._setting()} is reachable"
-        return SinkUnavailableError(SINK_NAME, fault, remedy)
+        return SinkUnavailableError(SINK_NAME, faults[0], remedy)
 
     def too_slow(self) -> SinkUnavailableError:
         """Say what to mend where the service took documents, but not all within one write."""

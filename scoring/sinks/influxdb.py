@@ -119,8 +119,8 @@ class InfluxSink:
     def _write_lines(self, text: Sequence[str], end_s: float) -> None:
         """Write once, and again within bounds where that may help."""
         body = gzip.compress("\n".join(text).encode(), _COMPRESSION_LEVEL)
-        silent_s = self._clock() + _TIMEOUT_MS / 1_000
         for attempt in range(_MOST_TRIES):
+            silent_s = self._clock() + _TIMEOUT_MS / 1_000
             try:
                 self._post(body)
             except Exception as error:  # noqa: BLE001  # sorted by _wait_before_retry
