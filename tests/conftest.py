@@ -1,4 +1,4 @@
-"""What test modules share: servers, and Hypothesis without chance."""
+"""What test modules share: servers, a clock, and Hypothesis without chance."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from local.azurite import Azurite, running_azurite
 from tests.influxd_server import required_influxd
+from tests.moved_time import Clock
 
 # The same examples in every run, and no deadline: a shared machine may stand still for a while.
 settings.register_profile("project", deadline=None, derandomize=True)
@@ -25,3 +26,9 @@ def azurite() -> Iterator[Azurite]:
 def influxd() -> Path:
     """Find the program of InfluxDB; skips the test without one, and fails it under CI."""
     return required_influxd()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that the test moves."""
+    return Clock()
