@@ -1,92 +1,24 @@
 """Tests of scoring.delivery: nothing lost, whatever fails."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
-from scoring.cache import Snapshot
-from scoring.delivery import Delivery
-from scoring.errors import (
-    ModelUnavailableError,
-    SinkThrottledError,
-    SinkUnavailableError,
-    StorageUnavailableError,
-)
-from scoring.event_batch import EventBatch
-from scoring.features import FloatArray
+from scoring.errors import ModelUnavailableError, SinkThrottledError, StorageUnavailableError
 from scoring.ledger import StoreCounts
-from scoring.scored import Refused, ScoredBatch
-from tests.deployments import Deployment, deployed, outlets
+from tests.broken_models import a_bug, with_model
+from tests.deliveries import BODIES, ListSink, batch_for, with_sinks
+from tests.deployments import Deployment
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, small_model
 
-
-class ListSink:
-    """Keeps what is written; fails first with each of `errors` in turn."""
-
-    def __init__(self, name: str = "list", errors: Sequence[Exception] = ()) -> None:
-        self.name = name
-        self.written: list[ScoredBatch] = []
-        self._errors = list(errors)
-        self.refuses: Sequence[int] = ()
-
-    def wanted(self, batch: ScoredBatch) -> ScoredBatch:
-        """Return all of it."""
-        return batch
-
-    def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
-        """Keep the batches."""
-        if self._errors:
-            raise self._errors.pop(0)
-        self.written += batches
-        return [Refused(one, row, "too old") for one in batches for row in self.refuses]
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Deployment]:
-    """Build an app without any model yet."""
-    with deployed(tmp_path, MODEL_REFRESH_SECONDS="0.1") as deployment:
-        yield deployment
-
-
-@pytest.fixture
-def ready(empty: Deployment) -> Deployment:
-    """Build an app with a model."""
-    publish(empty.models, small_model())
-    return empty
-
-
-def batch_for(deployment: Deployment, bodies: Sequence[bytes], first: int = 0) -> EventBatch:
-    """Make a batch on the deployment's own hub."""
-    return event_batch(bodies, hub=deployment.hub, first=first)
-
-
-def with_sinks(deployment: Deployment, *sinks: ListSink) -> Delivery:
-    """Deliver to these sinks instead."""
-    return replace(deployment.app.delivery, outlets=outlets(deployment, *sinks))
-
-
-def with_broken_model(delivery: Delivery, break_it: Callable[[FloatArray], FloatArray]) -> None:
-    """Let the model in use fail as no model should."""
-    snapshot = delivery.cache.snapshot()
-    models = {name: replace(model, score=break_it) for name, model in snapshot.models.items()}
-    delivery.cache._snapshot = Snapshot(models, snapshot.states, snapshot.checked_at)
-
-
-BODIES = [body(0), b"not JSON", b"[%b,%b]" % (body(1), body(2)), b"\xff"]
+pytest_plugins = ["tests.delivery_fixtures"]
 
 
 def test_a_bug_in_scoring_sends_the_raw_events_to_the_dead_letters(ready: Deployment) -> None:
     """Every event is kept whole with reason `internal`, and the partition goes on."""
-
-    def broken(X: FloatArray) -> FloatArray:
-        raise TypeError("a bug")
-
     delivery = ready.app.delivery
-    with_broken_model(delivery, broken)
+    with_model(delivery, a_bug)
     counts = delivery.deliver(batch_for(ready, BODIES))
     assert [letter.raw_bytes() for letter in ready.letters()] == BODIES
     assert {(letter.reason, letter.message) for letter in ready.letters()} == {
@@ -97,13 +29,9 @@ def test_a_bug_in_scoring_sends_the_raw_events_to_the_dead_letters(ready: Deploy
 
 def test_the_batch_after_a_bug_is_scored(ready: Deployment) -> None:
     """A bug that one batch meets costs only this one."""
-
-    def broken(X: FloatArray) -> FloatArray:
-        raise TypeError("a bug")
-
     delivery = ready.app.delivery
     good = delivery.cache.snapshot()
-    with_broken_model(delivery, broken)
+    with_model(delivery, a_bug)
     delivery.deliver(batch_for(ready, [body(0)]))
     delivery.cache._snapshot = good
     assert delivery.deliver(batch_for(ready, [body(1)], first=1)).scored == 1
@@ -128,56 +56,6 @@ def test_an_event_whose_first_reading_was_rejected_is_kept_whole_besides(ready: 
     with_sinks(ready, ListSink(errors=[TypeError("a bug")])).deliver(batch_for(ready, [event]))
     kept = {letter.reason: letter.raw_bytes() for letter in ready.letters()}
     assert kept == {"not_an_object": b"1", "internal": event}
-
-
-def test_a_store_that_is_down_does_not_keep_the_batch(ready: Deployment) -> None:
-    """It is spilled, accounted for, and written back when the store is there again."""
-    sink = ListSink(errors=[SinkUnavailableError("list", "down", "start it")])
-    delivery = with_sinks(ready, sink)
-    counts = delivery.deliver(batch_for(ready, [body(0), body(1)]))
-    assert (counts.scored, counts.stores["list"]) == (2, StoreCounts(0, 2, 0))
-    assert (counts.unaccounted(), sink.written) == (0, [])
-    assert delivery.drain_spill(10) == 2
-    assert sum(map(len, sink.written)) == 2
-    assert delivery.drain_spill(10) == 0
-
-
-def test_a_store_that_asks_for_patience_keeps_the_batch(ready: Deployment) -> None:
-    """It raises, every event counts as held, and the same batch is stored later."""
-    sink = ListSink(errors=[SinkThrottledError("list", "busy", "wait")])
-    delivery = with_sinks(ready, sink)
-    batch = batch_for(ready, [body(0), body(1)])
-    with pytest.raises(SinkThrottledError):
-        delivery.deliver(batch)
-    assert delivery.ledger.totals()["held"] == 2
-    assert delivery.deliver(batch).scored == 2
-
-
-def test_one_store_being_down_does_not_keep_the_others_from_their_part(ready: Deployment) -> None:
-    """Nor does one that asks for patience: writes are repeatable, so the next try does no harm."""
-    down = ListSink("down", [SinkUnavailableError("down", "down", "start it")])
-    busy = ListSink("busy", [SinkThrottledError("busy", "busy", "wait")])
-    other = ListSink("other")
-    with pytest.raises(SinkThrottledError):
-        with_sinks(ready, busy, down, other).deliver(batch_for(ready, [body(0)]))
-    assert sum(map(len, other.written)) == 1
-
-
-def test_where_the_spill_is_unable_too_the_batch_is_kept(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing is dropped: the sink is down and storage does not answer."""
-    delivery = with_sinks(
-        ready, ListSink(errors=[SinkUnavailableError("list", "down", "wait")] * 2)
-    )
-
-    def away(*_: object, **__: object) -> None:
-        raise StorageUnavailableError("spill", "x", "away")
-
-    monkeypatch.setattr("scoring.storage.folder.FolderContainer.put", away)
-    with pytest.raises(StorageUnavailableError):
-        delivery.deliver(batch_for(ready, [body(0)]))
-    assert delivery.ledger.totals()["held"] == 1
 
 
 def test_dead_letters_that_cannot_be_written_keep_the_batch(
@@ -273,20 +151,6 @@ def test_anomalies_are_counted(ready: Deployment) -> None:
     assert [row["is_anomaly"] for row in ready.rows()] == [0, 1]
 
 
-def test_a_reading_that_a_store_refuses_is_kept_and_its_neighbours_stored(
-    ready: Deployment,
-) -> None:
-    """Trying again would never help it; the letter holds its own bytes and what the store said."""
-    sink = ListSink()
-    sink.refuses = [2]
-    bodies = [body(0), b"[%b,%b]" % (body(1), body(2)), body(3)]
-    counts = with_sinks(ready, sink).deliver(batch_for(ready, bodies, first=7))
-    assert (counts.scored, counts.held, counts.unaccounted()) == (4, 0, 0)
-    (letter,) = ready.letters()
-    assert (letter.reason, letter.sequence_number, letter.index) == ("refused_by_store", 8, 1)
-    assert (letter.raw_bytes(), letter.message) == (body(2), "too old")
-
-
 def test_a_key_that_no_text_can_hold_does_not_block_the_partition(ready: Deployment) -> None:
     """Half a surrogate pair in a partition key is written out, and the letter kept."""
     batch = event_batch([b"{}"], hub=ready.hub, partition_key="pump-\ud800")
@@ -315,23 +179,3 @@ def test_a_fault_while_counting_does_not_bring_the_batch_again(
     assert (counts.received, counts.scored, dict(counts.rejected)) == (2, 1, {"invalid_json": 1})
     assert (counts.stores["list"], counts.unaccounted()) == (StoreCounts(1, 0, 0), 0)
     assert sum(map(len, sink.written)) == 1
-
-
-def test_one_store_that_cannot_be_drained_does_not_hold_up_the_others(ready: Deployment) -> None:
-    """Each has its turn; the run of the timer has failed all the same."""
-    down = SinkUnavailableError("list", "down", "start it")
-    first, second = ListSink(errors=[down, TypeError("a bug")]), ListSink("other", errors=[down])
-    delivery = with_sinks(ready, first, second)
-    delivery.deliver(batch_for(ready, [body(0)]))
-    with pytest.raises(TypeError):
-        delivery.drain_spill(10)
-    assert sum(map(len, second.written)) == 1
-
-
-def test_the_line_of_a_batch_says_what_became_of_it_at_each_store(
-    ready: Deployment, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Written, spilled, refused."""
-    caplog.set_level("INFO")
-    with_sinks(ready, ListSink()).deliver(batch_for(ready, [body(0)]))
-    assert "; list: written=1 spilled=0 refused=0" in caplog.text
