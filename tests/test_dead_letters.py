@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -14,37 +13,21 @@ from hypothesis import strategies as st
 from fuzz.memory_storage import MemoryContainer
 from scoring import dead_letters
 from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, whole_events
-from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from scoring.names import is_plain_path
-from scoring.storage import BlobStorage, Container, FolderStorage, Stored
+from scoring.storage import Container, FolderStorage
 from tests.event_batches import ENQUEUED_NS, event_batch
+from tests.kinds_of_storage import container_of
+from tests.rejections import NOW, contents, rejected
 
-NOW = datetime(2026, 5, 1, 12, 0, 5, tzinfo=UTC)
 LATER = datetime(2026, 5, 1, 13, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture(params=["folder", "azurite"])
 def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
     """Return an empty container of each kind."""
-    if request.param == "folder":
-        yield FolderStorage(tmp_path).container("dead-letter")
-        return
-    text = request.getfixturevalue("azurite").connection_string
-    storage = BlobStorage(connection_string=text)
-    yield storage.container(f"dead-{uuid4().hex}")
-    storage.service().close()
-
-
-def rejected(batch: EventBatch, *events: int, reason: str = "invalid_json") -> list[Rejected]:
-    """Reject events of a batch."""
-    return [Rejected(i, 0, batch.bodies[i], reason, "expected JSON") for i in events]
-
-
-def contents(container: Container) -> dict[str, bytes]:
-    """Read every file there is."""
-    found = {entry.path: container.get(entry.path) for entry in container.list()}
-    return {path: file.data for path, file in found.items() if isinstance(file, Stored)}
+    with container_of(request, tmp_path) as found:
+        yield found
 
 
 def test_a_letter_says_all_there_is_to_know(container: Container) -> None:
@@ -260,49 +243,6 @@ def test_of_many_letters_only_those_still_to_come_are_remembered(
             letters.write(batch, rejected(batch, 0, 1, 2), NOW)
     found = [(letter.partition, letter.sequence_number) for letter in letters.read()]
     assert found == [(partition, number) for partition in "01" for number in range(22)]
-
-
-def test_the_summary_tells_how_much_there_is_and_since_when(container: Container) -> None:
-    """From the listing alone."""
-    letters = DeadLetters(container)
-    before = datetime.now(UTC) - timedelta(seconds=2)  # stores round to seconds
-    for first in (0, 10):
-        batch = event_batch([b"x"], first=first)
-        letters.write(batch, rejected(batch, 0), NOW)
-    depth = letters.summary(NOW)
-    assert (depth.n_files, depth.is_complete) == (2, True)
-    assert depth.n_bytes == sum(map(len, contents(container).values()))
-    assert depth.oldest is not None
-    assert before <= depth.oldest <= datetime.now(UTC) + timedelta(seconds=2)
-
-
-def test_the_summary_of_nothing_is_empty(container: Container) -> None:
-    """There is no oldest one."""
-    depth = DeadLetters(container).summary(NOW)
-    assert (depth.n_files, depth.n_bytes, depth.oldest, depth.is_complete) == (0, 0, None, True)
-
-
-def test_the_summary_is_asked_of_storage_every_15_s_at_most(container: Container) -> None:
-    """Anyone may ask for health."""
-    letters = DeadLetters(container)
-    assert letters.summary(NOW).n_files == 0
-    batch = event_batch([b"x"])
-    letters.write(batch, rejected(batch, 0), NOW)
-    assert letters.summary(NOW + timedelta(seconds=14)).n_files == 0
-    assert letters.summary(NOW + timedelta(seconds=15)).n_files == 1
-
-
-def test_the_summary_of_very_many_files_is_bounded_and_says_so(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A listing costs a request for each 5,000 names."""
-    monkeypatch.setattr(dead_letters, "_MOST_LISTED", 2)
-    letters = DeadLetters(container)
-    for first in range(3):
-        batch = event_batch([b"x"], first=first)
-        letters.write(batch, rejected(batch, 0), NOW)
-    depth = letters.summary(NOW)
-    assert (depth.n_files, depth.is_complete) == (2, False)
 
 
 @given(st.text(), st.text())

@@ -1,54 +1,37 @@
 """Tests of scoring.registry: versions never change, and publishing is one atomic write."""
 
-import hashlib
-import io
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
-import joblib
 import msgspec
 import numpy as np
 import pytest
-from sklearn.ensemble import IsolationForest
 
 from scoring.errors import ArtifactRejectedError
-from scoring.registry import BareFile, Current, Fetched, LoadOptions, Registry, beside_path
-from scoring.storage import BlobStorage, Container, Entry, FolderStorage, NotRead, Stored
-from tests.small_models import normal_readings, publish_broken, small_model
-from training.calibration import calibrate_artifact
-
-if TYPE_CHECKING:
-    from local.azurite import Azurite
-    from scoring.artifacts import LoadedModel
-    from scoring.manifest import Manifest
+from scoring.registry import Current, Registry
+from scoring.storage import Container, Entry, FolderStorage, NotRead, Stored
+from tests.at_once import at_once
+from tests.fetched_versions import fetched
+from tests.kinds_of_storage import container_of
+from tests.small_models import publish_broken, small_model
 
 ONE, TWO = small_model(seed=1), small_model(seed=2)
 replace = msgspec.structs.replace
 
 
 @pytest.fixture(params=["folder", "blob"])
-def container(request: pytest.FixtureRequest, tmp_path: Path) -> Container:
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
     """Return an empty container, of each kind in turn."""
-    if request.param == "folder":
-        return FolderStorage(tmp_path).container("models")
-    azurite: Azurite = request.getfixturevalue("azurite")
-    storage = BlobStorage(connection_string=azurite.connection_string)
-    return storage.container(f"registry-{uuid4().hex[:12]}")
+    with container_of(request, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Container:
     """Return an empty folder container."""
     return FolderStorage(tmp_path).container("models")
-
-
-def fetched(found: Fetched | NotRead) -> Fetched:
-    """Return a new version; nothing else is expected."""
-    assert isinstance(found, Fetched)
-    return found
 
 
 def test_a_published_version_is_current(container: Container) -> None:
@@ -149,22 +132,7 @@ def test_a_version_is_never_replaced(container: Container) -> None:
 def test_publishers_at_the_same_time_all_succeed(folder: Container) -> None:
     """Each version is there, and the pointer names two of them, one after the other."""
     artifacts = [small_model(seed=seed) for seed in range(3, 7)]
-    start = threading.Barrier(len(artifacts))
-    failed: list[BaseException] = []
-
-    def publish(number: int) -> None:
-        start.wait()
-        try:
-            Registry(folder).publish(artifacts[number].manifest, artifacts[number].data)
-        except BaseException as error:  # noqa: BLE001  # shown by the assertion below
-            failed.append(error)
-
-    threads = [threading.Thread(target=publish, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    at_once([partial(Registry(folder).publish, one.manifest, one.data) for one in artifacts])
     versions = {artifact.manifest.version for artifact in artifacts}
     current = Registry(folder).current("default")
     assert current is not None
@@ -254,101 +222,6 @@ def test_a_pointer_to_the_pointer_is_refused(folder: Container) -> None:
     folder.put("default/current.json", b'{"version":"current.json"}')
     with pytest.raises(ArtifactRejectedError, match=r"manifest\.json is missing"):
         fetched(Registry(folder).fetch("default", None)).load()
-
-
-def bare_bytes(seed: int) -> bytes:
-    """Return a model file as a team has it today."""
-    estimator = IsolationForest(n_estimators=5, random_state=seed).fit(normal_readings(100))
-    file = io.BytesIO()
-    joblib.dump(estimator, file)
-    return file.getvalue()
-
-
-def beside(data: bytes) -> bytes:
-    """Return the manifest that `calibrate` writes beside the file."""
-    names = ("feature_1", "feature_2", "feature_3")
-    manifest: Manifest = calibrate_artifact(
-        data, "m.joblib", normal_readings(100), names, source="x.csv"
-    )
-    return msgspec.json.encode(manifest)
-
-
-FILES = [bare_bytes(1), bare_bytes(2)]
-PATH = "teams/iforest.joblib"
-
-
-def test_a_bare_file_is_the_model(container: Container) -> None:
-    """Under the name of the setting, with the start of its SHA-256 as version."""
-    source = BareFile(container, PATH)
-    assert source.fetch("pumps", None) is NotRead.MISSING
-    container.put(PATH, FILES[0])
-    found = fetched(source.fetch("pumps", None))
-    model = found.load()
-    assert model.name == "pumps"
-    assert model.version == found.version == hashlib.sha256(FILES[0]).hexdigest()[:12]
-    assert model.calibration is None
-
-
-Change = Callable[[Container], object]
-CHANGES: dict[str, Change] = {
-    "another file": lambda container: container.put(PATH, FILES[1]),
-    "a manifest beside it": lambda container: container.put(beside_path(PATH), beside(FILES[0])),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_change_of_a_bare_file_or_its_manifest_is_seen(
-    container: Container, change: Change
-) -> None:
-    """And nothing else is: under the known tag there is nothing to fetch."""
-    container.put(PATH, FILES[0])
-    source = BareFile(container, PATH)
-    tag = fetched(source.fetch("m", None)).tag
-    assert source.fetch("m", tag) is NotRead.UNCHANGED
-    change(container)
-    tag = fetched(source.fetch("m", tag)).tag
-    assert source.fetch("m", tag) is NotRead.UNCHANGED
-
-
-def test_a_manifest_beside_a_bare_file_adds_what_it_lacks(container: Container) -> None:
-    """Until it is deleted; a new file makes it the manifest of another one."""
-    container.put(PATH, FILES[0])
-    container.put(beside_path(PATH), beside(FILES[0]))
-    source = BareFile(container, PATH)
-    first = fetched(source.fetch("m", None))
-    assert first.load().calibration is not None
-    container.put(PATH, FILES[1])
-    second = fetched(source.fetch("m", first.tag))
-    assert second.load().calibration is None
-    assert any("of another file" in note for note in second.load().notes)
-    container.delete(beside_path(PATH))
-    assert fetched(source.fetch("m", second.tag)).load().notes == ()
-
-
-def test_a_deleted_bare_file_is_missing(folder: Container) -> None:
-    """Its manifest alone is no model."""
-    folder.put(PATH, FILES[0])
-    folder.put(beside_path(PATH), beside(FILES[0]))
-    tag = fetched(BareFile(folder, PATH).fetch("m", None)).tag
-    folder.delete(PATH)
-    assert BareFile(folder, PATH).fetch("m", tag) is NotRead.MISSING
-    assert BareFile(folder, PATH).fetch("m", None) is NotRead.MISSING
-
-
-def test_a_broken_manifest_beside_a_bare_file_is_refused(folder: Container) -> None:
-    """Scoring without the threshold that it holds would be another model."""
-    folder.put(PATH, FILES[0])
-    folder.put(beside_path(PATH), b"{")
-    with pytest.raises(ArtifactRejectedError, match=r"iforest\.joblib\.manifest\.json"):
-        fetched(BareFile(folder, PATH).fetch("m", None)).load()
-
-
-def test_load_options_reach_the_file(folder: Container) -> None:
-    """Settings name the features of a file that does not."""
-    folder.put(PATH, FILES[0])
-    options = LoadOptions(feature_keys=("a", "b", "c"))
-    model: LoadedModel = fetched(BareFile(folder, PATH, options).fetch("m", None)).load()
-    assert model.features == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -11,7 +10,8 @@ import pytest
 from scoring.errors import StorageUnavailableError
 from scoring.ledger import BatchCounts, Ledger
 from scoring.status import ModelStatus, StatusBoard, StatusRecord
-from scoring.storage import BlobStorage, Container, FolderStorage, Stored
+from scoring.storage import Container, Stored
+from tests.kinds_of_storage import container_of
 
 MODELS = {"default": ModelStatus(state="ready", version="v1")}
 
@@ -34,13 +34,8 @@ class Clock:
 @pytest.fixture(params=["folder", "azurite"])
 def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
     """Return an empty container of each kind."""
-    if request.param == "folder":
-        yield FolderStorage(tmp_path).container("status")
-        return
-    text = request.getfixturevalue("azurite").connection_string
-    storage = BlobStorage(connection_string=text)
-    yield storage.container(f"status-{uuid4().hex}")
-    storage.service().close()
+    with container_of(request, tmp_path) as found:
+        yield found
 
 
 def ledger(scored: int = 1) -> Ledger:

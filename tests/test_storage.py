@@ -1,8 +1,5 @@
-"""Tests of scoring.storage: one contract for the folder and for Blob Storage (Azurite)."""
+"""Tests of scoring.storage: the folder keeps the same contract as Blob Storage (Azurite)."""
 
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from local.azurite import Azurite, Ports, connection_string
-from scoring.errors import StorageUnavailableError
 from scoring.settings import load_settings
 from scoring.storage import (
     BlobStorage,
@@ -24,18 +19,16 @@ from scoring.storage import (
     UnsafePathError,
     open_storage,
 )
+from tests.kinds_of_storage import storage_of
 
-ROOT = Path(__file__).parents[1]
 UNSAFE = ["", "..", "../a", "a/../../b", "/a", "a//b", "a/./b", "a\\b", "a\x00b", "a/", "a\nb"]
 
 
 @pytest.fixture(params=["folder", "blob"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     """Return an empty place for containers, of each kind in turn."""
-    if request.param == "folder":
-        return FolderStorage(tmp_path)
-    azurite: Azurite = request.getfixturevalue("azurite")
-    return BlobStorage(connection_string=azurite.connection_string)
+    with storage_of(request, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
@@ -180,132 +173,6 @@ def test_containers_are_kept_apart(storage: Storage) -> None:
     one.put("a", b"1")
     assert two.get("a") is NotRead.MISSING
     assert list(two.list()) == []
-
-
-def test_a_killed_write_leaves_nothing_to_be_seen(tmp_path: Path) -> None:
-    """A process killed between writing and renaming leaves a file that nobody lists or reads."""
-    script = (
-        "import os, sys, pathlib\n"
-        "from scoring.storage import FolderStorage\n"
-        "pathlib.Path.replace = lambda *_: os._exit(9)\n"
-        "FolderStorage(pathlib.Path(sys.argv[1])).container('models').put('a/b', b'new')\n"
-    )
-    container = FolderStorage(tmp_path).container("models")
-    container.put("a/b", b"old")
-    ended = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=ROOT, check=False)
-    assert ended.returncode == 9
-    assert len(list((tmp_path / "models" / "a").iterdir())) == 2
-    assert [entry.path for entry in container.list()] == ["a/b"]
-    found = container.get("a/b")
-    assert isinstance(found, Stored)
-    assert found.data == b"old"
-
-
-RACE = """
-import sys, time, pathlib
-from scoring.storage import ConditionNotMetError, FolderStorage
-container = FolderStorage(pathlib.Path(sys.argv[1])).container("race")
-while time.time() < float(sys.argv[2]):
-    pass
-won = 0
-for number in range(30):
-    try:
-        container.put(f"only/{number}", sys.argv[3].encode(), only_if_absent=True)
-        won += 1
-    except ConditionNotMetError:
-        pass
-    while True:
-        found = container.get("count")
-        try:
-            container.put("count", str(int(found.data) + 1).encode(), if_etag=found.etag)
-            break
-        except ConditionNotMetError:
-            continue
-print(won)
-"""
-
-
-def test_two_processes_never_both_win(tmp_path: Path) -> None:
-    """Of two processes that write under a condition exactly one does, every time."""
-    container = FolderStorage(tmp_path).container("race")
-    container.put("count", b"0")
-    start = str(time.time() + 1.5)
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACE, tmp_path, start, name], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        for name in ("one", "two")
-    ]
-    won = [int(racer.communicate(timeout=60)[0]) for racer in racers]
-    assert sum(won) == 30
-    count = container.get("count")
-    assert isinstance(count, Stored)
-    assert count.data == b"60"
-
-
-def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
-    """What may heal has its own error, naming container and path."""
-    (tmp_path / "models").write_bytes(b"a file where the folder should be")
-    with pytest.raises(StorageUnavailableError, match="models/a/b"):
-        FolderStorage(tmp_path).container("models").put("a/b", b"1")
-
-
-def test_the_development_storage_is_azurite() -> None:
-    """The short connection string stands for the emulator's usual ports and its public key."""
-    short = BlobStorage(connection_string="UseDevelopmentStorage=true").service()
-    long = BlobStorage(connection_string=connection_string(Ports())).service()
-    assert short.url.rstrip("/") == long.url.rstrip("/")
-    assert short.credential.account_key == long.credential.account_key
-
-
-@pytest.mark.parametrize("call", ["get", "put", "list", "delete"])
-def test_a_malformed_connection_string_is_told_on_use(call: str) -> None:
-    """Building the app must not fail; using the storage says what is wrong."""
-    container = BlobStorage(connection_string="nonsense").container("models")
-    calls: dict[str, Callable[[], object]] = {
-        "get": lambda: container.get("a"),
-        "put": lambda: container.put("a", b""),
-        "list": lambda: list(container.list()),
-        "delete": lambda: container.delete("a"),
-    }
-    with pytest.raises(StorageUnavailableError, match="malformed"):
-        calls[call]()
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Return a port that refuses: it is bound, and nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
-
-
-def test_an_unreachable_store_is_given_up_soon(closed_port: int) -> None:
-    """A batch waits for the first model: the error comes within seconds, after a few attempts."""
-    text = connection_string(Ports(blob=closed_port))
-    began = time.monotonic()
-    with pytest.raises(StorageUnavailableError, match="models/current"):
-        BlobStorage(connection_string=text).container("models").get("current.json")
-    assert time.monotonic() - began < 20
-
-
-def test_a_wrong_key_is_unavailable(azurite: Azurite) -> None:
-    """Being turned away is told like being unreachable, with the service's own code."""
-    key = connection_string(Ports()).partition("AccountKey=")[2].partition(";")[0]
-    text = azurite.connection_string.replace(key, "bm90IHRoZSBrZXk=")
-    with pytest.raises(StorageUnavailableError, match="AuthorizationFailure"):
-        BlobStorage(connection_string=text).container("models").get("a")
-
-
-def test_by_identity_no_container_is_made(azurite: Azurite) -> None:
-    """The deployment makes containers; an app with an identity has no right to."""
-    from scoring.storage.blob import BlobContainer
-
-    storage = BlobStorage(connection_string=azurite.connection_string)
-    container = BlobContainer(f"none-{uuid4().hex[:8]}", storage, may_create=False)
-    with pytest.raises(StorageUnavailableError, match="does not exist"):
-        container.put("a", b"1")
-    assert container.get("a") is NotRead.MISSING
 
 
 @pytest.mark.parametrize(
