@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -15,9 +14,10 @@ from scoring.event_batch import EventBatch
 from scoring.pipeline import score_batch
 from scoring.scored import Refused, ScoredBatch
 from scoring.spill import Spill, SpilledBatch
-from scoring.storage import BlobStorage, Container, FolderStorage
+from scoring.storage import Container, FolderStorage
 from tests.deployments import deployed
 from tests.event_batches import body, event_batch
+from tests.kinds_of_storage import container_of
 from tests.small_models import publish, small_model
 
 
@@ -35,13 +35,8 @@ class Clock:
 @pytest.fixture(params=["folder", "azurite"])
 def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
     """Return an empty container of each kind."""
-    if request.param == "folder":
-        yield FolderStorage(tmp_path / "stored").container("spill")
-        return
-    text = request.getfixturevalue("azurite").connection_string
-    storage = BlobStorage(connection_string=text)
-    yield storage.container(f"spill-{uuid4().hex}")
-    storage.service().close()
+    with container_of(request, tmp_path / "stored") as found:
+        yield found
 
 
 @pytest.fixture

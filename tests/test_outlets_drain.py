@@ -1,0 +1,104 @@
+"""Tests of scoring.outlets: what waits is written back."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from scoring.event_batch import EventBatch
+from scoring.events import Rejected
+from tests.event_batches import body
+from tests.moved_time import Clock
+from tests.outlet_stores import DOWN, Store, down, turned_away, work
+
+
+@pytest.fixture
+def store() -> Store:
+    """Return an empty store."""
+    return Store()
+
+
+def test_what_waits_is_written_back_in_order_and_once(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """The oldest first; afterwards nothing is left."""
+    out = down(store, clock, tmp_path, n_batches=3)
+    assert out.drain(10, turned_away) == 0
+    store.fault = None
+    assert out.drain(10, turned_away) == 9
+    assert [batch.sequence_numbers[0] for batch in store.written] == [0, 3, 6]
+    assert out.drain(10, turned_away) == 0
+
+
+def test_a_drain_that_writes_lets_the_next_batch_through(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Where both are one process, nobody waits for the pause to end."""
+    out = down(store, clock, tmp_path)
+    store.fault = None
+    assert out.drain(10, turned_away) == 3
+    assert out.deliver(*work(first=3)).written == 3
+
+
+def test_draining_ends_after_its_time_and_goes_on_later(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """A long outage leaves more than one run can write."""
+    out = down(store, clock, tmp_path, n_batches=3)
+    store.fault = None
+    ticks = iter(range(100))
+    assert out.drain(2, turned_away, clock=lambda: float(next(ticks))) == 3
+    assert out.drain(10, turned_away) == 6
+
+
+def test_what_is_refused_while_draining_is_turned_away_before_it_goes(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """If that fails, the batch is still there."""
+    out = down(store, clock, tmp_path)
+    store.fault, store.refuses = None, [0]
+
+    def fails(_: EventBatch, __: Sequence[Rejected]) -> None:
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011  # any will do
+        out.drain(10, fails)
+    found: list[bytes] = []
+    assert out.drain(10, lambda _, rejected: found.extend(one.raw for one in rejected)) == 2
+    assert found == [body(0)]
+
+
+def test_a_spilled_batch_whose_readings_are_none_is_left(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """What is behind it is written all the same."""
+    out = down(store, clock, tmp_path, n_batches=2)
+    file = min(tmp_path.rglob("*.msgpack"))
+    file.write_bytes(file.read_bytes().replace(b'{"sensor_id"', b'["sensor_id"'))
+    store.fault = None
+    assert out.drain(10, turned_away) == 3
+    assert file.exists()
+
+
+@pytest.mark.parametrize("fault", [DOWN, TypeError("a bug")], ids=["down", "a bug"])
+def test_a_batch_that_a_store_cannot_take_holds_up_none_behind_it(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception
+) -> None:
+    """It stays; a bug fails the run of the timer, when the others had their turn."""
+    out = down(store, clock, tmp_path, n_batches=3)
+    store.fault, store.poison = fault, 0
+    with suppress(TypeError):
+        assert out.drain(10, turned_away) == 6
+    assert [batch.sequence_numbers[0] for batch in store.written] == [3, 6]
+    assert [spilled.sequence_numbers[0] for _, spilled in out.spill.waiting("store")] == [0]
+
+
+def test_a_store_that_is_down_is_not_asked_for_every_batch_that_waits(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Three in a row are enough for one run."""
+    out = down(store, clock, tmp_path, n_batches=5)
+    tries = store.tries
+    assert out.drain(10, turned_away) == 0
+    assert store.tries == tries + 3
