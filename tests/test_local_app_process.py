@@ -4,8 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from local.app_process import AppEndedError, AppProcess, running_app
 from local.file_lock import FileLock
 from local.log import log_path
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 OWNER = """
@@ -23,14 +22,6 @@ with running_app({}, Path("app.log"), port=0):
     print("running", flush=True)
     time.sleep(100)
 """
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until `condition` holds."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -67,7 +58,7 @@ def test_an_app_whose_owner_is_killed_ends_by_itself(app_folder: Path) -> None:
         assert owner.stdout.readline() == "running\n"
         assert is_held()
         owner.kill()
-    wait_until(lambda: not is_held())
+    wait_until(lambda: not is_held(), "the end of the app")
     assert "stopping" in Path("app.log").read_text()
 
 
