@@ -9,21 +9,11 @@ from scoring.scored import ScoredBatch
 from scoring.sinks.cosmos import CosmosSink
 from tests.cosmos_server import CosmosServer, FaultyProxy, connection_string, is_batch
 from tests.http_double import Answer, Request
+from tests.moved_time import Waits
 from tests.scored_batches import scored_batch
 
 Respond = Callable[[Request], Answer | None]
 THROTTLED = Answer(429, {"x-ms-retry-after-ms": "700"})
-
-
-class Waits:
-    """Stands in for sleep, and remembers how long it should have been."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        """Wait no time at all."""
-        self.seconds.append(seconds)
 
 
 def settings(url: str, container: str, **changes: Any) -> CosmosSettings:

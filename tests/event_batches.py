@@ -32,6 +32,12 @@ def body(number: int, sensor: str = "pump-1", **changes: Any) -> bytes:
     return json.dumps(reading(number, sensor, **changes)).encode()
 
 
+def body_without(key: str, number: int = 0, sensor: str = "pump-1") -> bytes:
+    """Make the body of an event whose reading lacks one key."""
+    found = reading(number, sensor)
+    return json.dumps({name: value for name, value in found.items() if name != key}).encode()
+
+
 def event_batch(
     bodies: Sequence[bytes],
     *,

@@ -1,16 +1,12 @@
 """Tests of scoring.artifacts: a model file becomes a model that is ready, or is refused."""
 
 import hashlib
-import io
-from collections.abc import Sequence
 from typing import Any
 
-import joblib
 import msgspec
 import numpy as np
 import pytest
 import skops.io
-from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import ExtraTreesRegressor, IsolationForest, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -18,43 +14,13 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from scoring.artifacts import LoadedModel, load_bare, load_published
-from scoring.errors import ArtifactRejectedError, FeatureMismatchError
+from scoring.errors import ArtifactRejectedError
 from scoring.manifest import Manifest
+from tests.loaded_artifacts import FOREST, NAMES, PUBLISHED, X_NEW, X, bare, dumped, published
 from training.calibration import calibrate_artifact
 from training.fitting import describe
 
-NAMES = ("temperature", "humidity")
-_random = np.random.default_rng(4)
-X = _random.normal(size=(200, 2))
-X_NEW = _random.normal(size=(50, 2)) * 2
-FOREST = IsolationForest(n_estimators=10, random_state=1).fit(X)
-PUBLISHED = describe(FOREST, X, NAMES, name="pumps", training={}, contamination=0.01)
 replace = msgspec.structs.replace
-
-
-def dumped(content: Any) -> bytes:
-    """Return a model file."""
-    file = io.BytesIO()
-    joblib.dump(content, file)
-    return file.getvalue()
-
-
-def bare(content: Any, path: str = "iforest.joblib", **options: Any) -> LoadedModel:
-    """Load a bare artifact."""
-    data = content if isinstance(content, bytes) else dumped(content)
-    usual: dict[str, Any] = {"name": "pumps", "trusted": frozenset(), "feature_keys": None}
-    return load_bare(data, path, **{**usual, **options})
-
-
-def published(
-    manifest: Manifest = PUBLISHED.manifest,
-    data: bytes = PUBLISHED.data,
-    feature_keys: Sequence[str] | None = None,
-    **options: Any,
-) -> LoadedModel:
-    """Load a version of the registry layout."""
-    return load_published(data, manifest, trusted=frozenset(), feature_keys=feature_keys, **options)
 
 
 def test_a_published_version_is_ready_with_all_its_manifest_says() -> None:
@@ -104,57 +70,6 @@ def test_another_model_does_not_pass_as_the_one_described() -> None:
     manifest = replace(PUBLISHED.manifest, sha256=hashlib.sha256(data).hexdigest())
     with pytest.raises(ArtifactRejectedError, match="golden rows"):
         published(manifest, data)
-
-
-def test_feature_names_come_from_the_first_that_knows() -> None:
-    """FEATURE_KEYS, else the file, else what it was fitted with, else numbers."""
-    named = IsolationForest(n_estimators=5, random_state=1).fit(X)
-    named.feature_names_in_ = np.array(NAMES, object)
-    content = {"model": FOREST, "features": ["a", "b"]}
-    assert bare(named).features == NAMES
-    assert bare(content).features == ("a", "b")
-    assert bare(content, feature_keys=["c", "d"]).features == ("c", "d")
-    assert published(feature_keys=["c", "d"]).features == ("c", "d")
-
-
-def test_another_number_of_names_than_columns_is_refused() -> None:
-    """Nothing is cut off or made up."""
-    with pytest.raises(ArtifactRejectedError, match="fitted on 2 features, and 3 are named"):
-        bare(FOREST, feature_keys=["a", "b", "c"])
-
-
-def test_the_fitted_order_of_features_is_kept() -> None:
-    """The same names in another order would mix up the columns."""
-    named = IsolationForest(n_estimators=5, random_state=1).fit(X)
-    named.feature_names_in_ = np.array(NAMES, object)
-    with pytest.raises(ArtifactRejectedError, match="use the order temperature,humidity"):
-        bare(named, feature_keys=NAMES[::-1])
-    with pytest.raises(ArtifactRejectedError, match="use the order temperature,humidity"):
-        published(feature_keys=NAMES[::-1])
-
-
-def test_a_model_that_does_not_say_its_features_needs_to_be_told() -> None:
-    """A type that only TRUSTED_MODEL_TYPES allows may know neither names nor their number."""
-    constant = DummyRegressor().fit(X, X[:, 0])
-    vars(constant).pop("n_features_in_", None)
-    trusted = frozenset({"sklearn.dummy.DummyRegressor"})
-    with pytest.raises(ArtifactRejectedError, match="set FEATURE_KEYS"):
-        bare(constant, trusted=trusted)
-    model = bare(constant, trusted=trusted, feature_keys=NAMES)
-    assert np.array_equal(model.score(X_NEW), constant.predict(X_NEW))
-
-
-def test_rows_of_another_width_are_refused() -> None:
-    """A matrix for another model never reaches the estimator."""
-    with pytest.raises(FeatureMismatchError):
-        published().score(np.zeros((1, 3)))
-
-
-def test_a_model_fitted_with_names_scores_without_a_warning() -> None:
-    """Columns come as a plain matrix; a warning a batch would fill the log."""
-    named = make_pipeline(StandardScaler(), IsolationForest(n_estimators=5, random_state=1)).fit(X)
-    named[0].feature_names_in_ = np.array(NAMES, object)
-    assert bare(named).score(X_NEW).shape == (50,)
 
 
 def test_scoring_stays_on_one_thread() -> None:
@@ -247,14 +162,6 @@ def test_what_cannot_score_is_refused(content: Any, found: str) -> None:
     """With a reason, and nothing but `ArtifactRejectedError`."""
     with pytest.raises(ArtifactRejectedError, match=found):
         bare(content)
-
-
-def test_feature_keys_cannot_swap_the_columns_of_a_bare_artifact() -> None:
-    """The order in which a dict names its features is the order it was fitted in."""
-    content = {"model": FOREST, "features": ["a", "b"]}
-    assert bare(content, feature_keys=["x", "y"]).features == ("x", "y")
-    with pytest.raises(ArtifactRejectedError, match="in another order"):
-        bare(content, feature_keys=["b", "a"])
 
 
 def test_filling_from_training_needs_medians() -> None:

@@ -1,8 +1,8 @@
 """Tests of scoring.sinks.cosmos_account: on a real server from npm."""
 
-import threading
 import time
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import azure.identity
@@ -14,9 +14,11 @@ from azure.cosmos import ContainerProxy, PartitionKey
 from scoring.cosmos_settings import CosmosSettings
 from scoring.errors import SinkUnavailableError
 from scoring.sinks.cosmos import CosmosSink
+from tests.at_once import at_once
 from tests.cosmos_server import KEY, CosmosServer, documents, is_batch, running_cosmos
-from tests.cosmos_sinks import Waits, faulty
+from tests.cosmos_sinks import faulty
 from tests.http_double import Answer
+from tests.moved_time import Waits
 from tests.scored_batches import scored_batch
 
 pytest_plugins = ["tests.cosmos_fixtures"]
@@ -134,14 +136,7 @@ def test_threads_share_one_client(
 ) -> None:
     """Partitions write at the same time: the account is asked once, and nothing gets lost."""
     with faulty(cosmos, container_name, lambda _: None) as (sink, proxy, _):
-        threads = [
-            threading.Thread(target=sink.write, args=([scored_batch(1, first=i)],))
-            for i in range(16)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once([partial(sink.write, [scored_batch(1, first=i)]) for i in range(16)])
     assert len(documents(container)) == 16
     assert sum(one.method == "POST" and not is_batch(one) for one in proxy.requests) <= 2
 

@@ -11,23 +11,9 @@ from scoring.sinks.cosmos import CosmosSink
 from tests.cosmos_server import CosmosServer, FaultyProxy, documents, is_batch
 from tests.cosmos_sinks import many_sensors, settings
 from tests.http_double import Answer, Request
+from tests.moved_time import Clock
 
 pytest_plugins = ["tests.cosmos_fixtures"]
-
-
-class Clock:
-    """Moves as far as is slept, and no further."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.seconds += seconds
 
 
 @contextmanager
@@ -35,7 +21,7 @@ def slow_sink(
     cosmos: CosmosServer, container_name: str, wait_ms: int = 4_000
 ) -> Iterator[tuple[CosmosSink, list[Request], Clock]]:
     """Make a sink whose service takes every second group; gives those that it took."""
-    clock, turns = Clock(), iter(range(10_000))
+    clock, turns = Clock(0.0), iter(range(10_000))
     throttled = Answer(429, {"x-ms-retry-after-ms": str(wait_ms)})
     passed: list[Request] = []
 
