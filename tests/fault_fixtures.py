@@ -57,3 +57,12 @@ def run(tmp_path: Path, stores: dict[str, FaultyStore]) -> Iterator[Run]:
             return plant
 
         yield start
+
+
+@pytest.fixture
+def plant(run: Run, up: Fronts, stores: dict[str, FaultyStore]) -> Plant:
+    """Start both stores, then the app."""
+    for store in stores.values():
+        up.start(store)
+    started: Plant = run()
+    return started

@@ -2,8 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import joblib
@@ -13,9 +12,8 @@ from sklearn.ensemble import IsolationForest
 
 from scoring.errors import ArtifactRejectedError
 from scoring.registry import BareFile, LoadOptions, beside_path
-from scoring.storage import Container, FolderStorage, NotRead
+from scoring.storage import Container, NotRead
 from tests.fetched_versions import fetched
-from tests.kinds_of_storage import container_of
 from tests.small_models import normal_readings
 from training.calibration import calibrate_artifact
 
@@ -23,18 +21,7 @@ if TYPE_CHECKING:
     from scoring.artifacts import LoadedModel
     from scoring.manifest import Manifest
 
-
-@pytest.fixture(params=["folder", "blob"])
-def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
-    """Return an empty container, of each kind in turn."""
-    with container_of(request, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Container:
-    """Return an empty folder container."""
-    return FolderStorage(tmp_path).container("models")
+pytest_plugins = ["tests.registry_fixtures"]
 
 
 def bare_bytes(seed: int) -> bytes:
@@ -58,11 +45,11 @@ FILES = [bare_bytes(1), bare_bytes(2)]
 PATH = "teams/iforest.joblib"
 
 
-def test_a_bare_file_is_the_model(container: Container) -> None:
+def test_a_bare_file_is_the_model(models: Container) -> None:
     """Under the name of the setting, with the start of its SHA-256 as version."""
-    source = BareFile(container, PATH)
+    source = BareFile(models, PATH)
     assert source.fetch("pumps", None) is NotRead.MISSING
-    container.put(PATH, FILES[0])
+    models.put(PATH, FILES[0])
     found = fetched(source.fetch("pumps", None))
     model = found.load()
     assert model.name == "pumps"
@@ -72,61 +59,59 @@ def test_a_bare_file_is_the_model(container: Container) -> None:
 
 Change = Callable[[Container], object]
 CHANGES: dict[str, Change] = {
-    "another file": lambda container: container.put(PATH, FILES[1]),
-    "a manifest beside it": lambda container: container.put(beside_path(PATH), beside(FILES[0])),
+    "another file": lambda models: models.put(PATH, FILES[1]),
+    "a manifest beside it": lambda models: models.put(beside_path(PATH), beside(FILES[0])),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_change_of_a_bare_file_or_its_manifest_is_seen(
-    container: Container, change: Change
-) -> None:
+def test_a_change_of_a_bare_file_or_its_manifest_is_seen(models: Container, change: Change) -> None:
     """And nothing else is: under the known tag there is nothing to fetch."""
-    container.put(PATH, FILES[0])
-    source = BareFile(container, PATH)
+    models.put(PATH, FILES[0])
+    source = BareFile(models, PATH)
     tag = fetched(source.fetch("m", None)).tag
     assert source.fetch("m", tag) is NotRead.UNCHANGED
-    change(container)
+    change(models)
     tag = fetched(source.fetch("m", tag)).tag
     assert source.fetch("m", tag) is NotRead.UNCHANGED
 
 
-def test_a_manifest_beside_a_bare_file_adds_what_it_lacks(container: Container) -> None:
+def test_a_manifest_beside_a_bare_file_adds_what_it_lacks(models: Container) -> None:
     """Until it is deleted; a new file makes it the manifest of another one."""
-    container.put(PATH, FILES[0])
-    container.put(beside_path(PATH), beside(FILES[0]))
-    source = BareFile(container, PATH)
+    models.put(PATH, FILES[0])
+    models.put(beside_path(PATH), beside(FILES[0]))
+    source = BareFile(models, PATH)
     first = fetched(source.fetch("m", None))
     assert first.load().calibration is not None
-    container.put(PATH, FILES[1])
+    models.put(PATH, FILES[1])
     second = fetched(source.fetch("m", first.tag))
     assert second.load().calibration is None
     assert any("of another file" in note for note in second.load().notes)
-    container.delete(beside_path(PATH))
+    models.delete(beside_path(PATH))
     assert fetched(source.fetch("m", second.tag)).load().notes == ()
 
 
-def test_a_deleted_bare_file_is_missing(folder: Container) -> None:
+def test_a_deleted_bare_file_is_missing(models_folder: Container) -> None:
     """Its manifest alone is no model."""
-    folder.put(PATH, FILES[0])
-    folder.put(beside_path(PATH), beside(FILES[0]))
-    tag = fetched(BareFile(folder, PATH).fetch("m", None)).tag
-    folder.delete(PATH)
-    assert BareFile(folder, PATH).fetch("m", tag) is NotRead.MISSING
-    assert BareFile(folder, PATH).fetch("m", None) is NotRead.MISSING
+    models_folder.put(PATH, FILES[0])
+    models_folder.put(beside_path(PATH), beside(FILES[0]))
+    tag = fetched(BareFile(models_folder, PATH).fetch("m", None)).tag
+    models_folder.delete(PATH)
+    assert BareFile(models_folder, PATH).fetch("m", tag) is NotRead.MISSING
+    assert BareFile(models_folder, PATH).fetch("m", None) is NotRead.MISSING
 
 
-def test_a_broken_manifest_beside_a_bare_file_is_refused(folder: Container) -> None:
+def test_a_broken_manifest_beside_a_bare_file_is_refused(models_folder: Container) -> None:
     """Scoring without the threshold that it holds would be another model."""
-    folder.put(PATH, FILES[0])
-    folder.put(beside_path(PATH), b"{")
+    models_folder.put(PATH, FILES[0])
+    models_folder.put(beside_path(PATH), b"{")
     with pytest.raises(ArtifactRejectedError, match=r"iforest\.joblib\.manifest\.json"):
-        fetched(BareFile(folder, PATH).fetch("m", None)).load()
+        fetched(BareFile(models_folder, PATH).fetch("m", None)).load()
 
 
-def test_load_options_reach_the_file(folder: Container) -> None:
+def test_load_options_reach_the_file(models_folder: Container) -> None:
     """Settings name the features of a file that does not."""
-    folder.put(PATH, FILES[0])
+    models_folder.put(PATH, FILES[0])
     options = LoadOptions(feature_keys=("a", "b", "c"))
-    model: LoadedModel = fetched(BareFile(folder, PATH, options).fetch("m", None)).load()
+    model: LoadedModel = fetched(BareFile(models_folder, PATH, options).fetch("m", None)).load()
     assert model.features == ("a", "b", "c")

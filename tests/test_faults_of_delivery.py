@@ -7,42 +7,27 @@ from tests.event_batches import body, event_batch
 from tests.faulty_plants import (
     BAD,
     Plant,
-    Run,
     assert_nothing_lost,
     batch,
     good,
     mend,
 )
-from tests.faulty_stores import FaultyStore, Fronts, InfluxStore
+from tests.faulty_stores import FaultyStore, InfluxStore
 
 pytest_plugins = ["tests.fault_fixtures"]
 INSTANT = 5_000
 
 
-def started(run: Run, up: Fronts, stores: dict[str, FaultyStore]) -> Plant:
-    """Start both stores and the app."""
-    for store in stores.values():
-        up.start(store)
-    plant: Plant = run()
-    return plant
-
-
-def test_a_batch_that_comes_twice_adds_nothing(
-    run: Run, up: Fronts, stores: dict[str, FaultyStore]
-) -> None:
+def test_a_batch_that_comes_twice_adds_nothing(plant: Plant) -> None:
     """Neither to a store nor to the dead letters; the ledger counts work, and no collision."""
-    plant = started(run, up, stores)
     for _ in range(2):
         assert plant.deliver(batch()).error is None
         assert_nothing_lost(plant, good())
     assert plant.totals()["scored"] == 2 * len(good())
 
 
-def test_batches_that_overlap_add_nothing(
-    run: Run, up: Fronts, stores: dict[str, FaultyStore]
-) -> None:
+def test_batches_that_overlap_add_nothing(plant: Plant) -> None:
     """After a crash batches have other bounds: the bad reading stands in two files, and is one."""
-    plant = started(run, up, stores)
     events = batch()
     for first, last in ((0, 61), (0, 20), (2, 40), (30, 61)):
         part = event_batch(events.bodies[first:last], first=first, hub="hub")
@@ -51,10 +36,9 @@ def test_batches_that_overlap_add_nothing(
 
 
 def test_a_batch_that_comes_again_after_it_was_spilled_adds_nothing(
-    run: Run, up: Fronts, stores: dict[str, FaultyStore]
+    plant: Plant, stores: dict[str, FaultyStore]
 ) -> None:
     """Before the drain, and after it; spilled twice it takes its own place."""
-    plant = started(run, up, stores)
     for store in stores.values():
         store.fault = "errors"
     for _ in range(2):
@@ -68,10 +52,9 @@ def test_a_batch_that_comes_again_after_it_was_spilled_adds_nothing(
 
 
 def test_batches_out_of_order_are_stored_once_each(
-    run: Run, up: Fronts, stores: dict[str, FaultyStore]
+    plant: Plant, stores: dict[str, FaultyStore]
 ) -> None:
     """Later events first, older event times later, one of them through the spill."""
-    plant = started(run, up, stores)
     assert plant.deliver(batch(200, bad=None)).error is None
     for store in stores.values():
         store.fault = "errors"
@@ -91,10 +74,9 @@ def values(store: InfluxStore) -> list[str]:
 
 
 def test_of_two_readings_with_one_identity_the_one_written_last_is_kept(
-    run: Run, up: Fronts, stores: dict[str, FaultyStore]
+    plant: Plant, stores: dict[str, FaultyStore]
 ) -> None:
     """Whichever batch comes later, on whichever partition; the other one counts as collided."""
-    plant = started(run, up, stores)
     influx = stores["influxdb"]
     assert isinstance(influx, InfluxStore)
     one, other = body(INSTANT), body(INSTANT, temperature=24.5)
@@ -109,10 +91,9 @@ def test_of_two_readings_with_one_identity_the_one_written_last_is_kept(
 
 
 def test_what_waited_is_written_last_and_so_is_kept(
-    run: Run, up: Fronts, stores: dict[str, FaultyStore]
+    plant: Plant, stores: dict[str, FaultyStore]
 ) -> None:
     """Decision 15: a drained reading takes the place of one that came meanwhile."""
-    plant = started(run, up, stores)
     influx = stores["influxdb"]
     assert isinstance(influx, InfluxStore)
     plant.deliver(event_batch([body(INSTANT)], hub="hub", first=7))

@@ -17,6 +17,7 @@ from tests.cosmos_server import documents, running_cosmos
 from tests.faulty_plants import (
     N_GOOD,
     Clock,
+    Plant,
     Run,
     assert_nothing_lost,
     assert_recovers,
@@ -50,11 +51,9 @@ def test_a_wrong_token_is_named_and_what_waited_is_written_after_the_restart(
     assert_recovers(run())
 
 
-def test_a_missing_bucket_is_named(run: Run, up: Fronts, stores: dict[str, FaultyStore]) -> None:
+def test_a_missing_bucket_is_named(plant: Plant, stores: dict[str, FaultyStore]) -> None:
     """One try, spilled; once it is made the same app writes back."""
-    for store in stores.values():
-        up.start(store)
-    plant, influx = run(), stores["influxdb"]
+    influx = stores["influxdb"]
     influx.fault = "missing"
     part = assert_spilled(plant, plant.deliver(batch()), influx)
     assert "INFLUXDB_BUCKET" in part["remedy"]

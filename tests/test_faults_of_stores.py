@@ -15,6 +15,7 @@ from tests.faulty_plants import (
     BAD,
     N_GOOD,
     SLOW_S,
+    Plant,
     Run,
     assert_held,
     assert_nothing_lost,
@@ -92,13 +93,8 @@ def test_a_store_that_is_silent_for_long_is_left_alone(
     assert plant.health()[1][f"sink:{faulty.name}"]["breaker"] == "open"
 
 
-def test_a_store_that_answers_500_is_spilled(
-    run: Run, up: Fronts, faulty: FaultyStore, other: FaultyStore
-) -> None:
+def test_a_store_that_answers_500_is_spilled(plant: Plant, faulty: FaultyStore) -> None:
     """After three tries with short waits in between."""
-    for store in (other, faulty):
-        up.start(store)
-    plant = run()
     faulty.fault = "errors"
     fate = plant.deliver(batch())
     assert_spilled(plant, fate, faulty)
@@ -108,12 +104,9 @@ def test_a_store_that_answers_500_is_spilled(
 
 
 def test_a_store_that_asks_for_patience_holds_the_batch(
-    run: Run, up: Fronts, faulty: FaultyStore, other: FaultyStore
+    plant: Plant, faulty: FaultyStore, other: FaultyStore
 ) -> None:
     """429: asked again as late as it says, then held, and nothing is spilled; the other goes on."""
-    for store in (other, faulty):
-        up.start(store)
-    plant = run()
     faulty.fault = "busy"
     fate = plant.deliver(batch())
     assert_held(plant, fate, SinkThrottledError, N_EVENTS)
@@ -135,12 +128,9 @@ def test_a_store_that_asks_for_patience_holds_the_batch(
 
 
 def test_a_batch_of_which_a_store_took_a_part_is_completed(
-    run: Run, up: Fronts, faulty: FaultyStore, other: FaultyStore
+    plant: Plant, faulty: FaultyStore
 ) -> None:
     """All of it is spilled; what was stored already is written again, and stays one."""
-    for store in (other, faulty):
-        up.start(store)
-    plant = run()
     faulty.fault = "partial"
     assert_spilled(plant, plant.deliver(batch()), faulty)
     assert 0 < len(faulty.identities()) < N_GOOD
@@ -150,12 +140,9 @@ def test_a_batch_of_which_a_store_took_a_part_is_completed(
 
 @pytest.mark.parametrize("is_spilled", [False, True], ids=["at once", "while draining"])
 def test_a_reading_that_a_store_refuses_costs_none_of_its_neighbours(
-    run: Run, up: Fronts, faulty: FaultyStore, other: FaultyStore, *, is_spilled: bool
+    plant: Plant, faulty: FaultyStore, other: FaultyStore, *, is_spilled: bool
 ) -> None:
     """It is a dead letter, the same one whenever it is refused; the other store has it."""
-    for store in (other, faulty):
-        up.start(store)
-    plant = run()
     faulty.refused = good()[7]
     if is_spilled:
         faulty.fault = "errors"

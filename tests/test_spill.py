@@ -14,7 +14,7 @@ from scoring.event_batch import EventBatch
 from scoring.pipeline import score_batch
 from scoring.scored import Refused, ScoredBatch
 from scoring.spill import Spill, SpilledBatch
-from scoring.storage import Container, FolderStorage
+from scoring.storage import Container, Entry, FolderStorage
 from tests.deployments import deployed
 from tests.event_batches import body, event_batch
 from tests.kinds_of_storage import container_of
@@ -40,6 +40,12 @@ def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Contai
 
 
 @pytest.fixture
+def spill(container: Container) -> Spill:
+    """Return an empty spill with room."""
+    return Spill(container, 10, Clock())
+
+
+@pytest.fixture
 def work(tmp_path: Path) -> tuple[EventBatch, ScoredBatch]:
     """Score a batch with an anomaly, an array and a body that is not plain ASCII."""
     bodies = [
@@ -55,6 +61,14 @@ def work(tmp_path: Path) -> tuple[EventBatch, ScoredBatch]:
     return events, scored
 
 
+def put(spill: Spill, work: tuple[EventBatch, ScoredBatch]) -> tuple[Entry, SpilledBatch]:
+    """Spill the work for one store, and return what waits there alone."""
+    events, scored = work
+    spill.put("influxdb", events, [scored])
+    (found,) = spill.waiting("influxdb")
+    return found
+
+
 def numbered(
     events: EventBatch, scored: ScoredBatch, number: int
 ) -> tuple[EventBatch, list[ScoredBatch]]:
@@ -65,14 +79,10 @@ def numbered(
     return replace(events, sequence_numbers=later, enqueued_ns=enqueued), [moved]
 
 
-def test_a_batch_comes_back_as_it_was(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
-) -> None:
+def test_a_batch_comes_back_as_it_was(spill: Spill, work: tuple[EventBatch, ScoredBatch]) -> None:
     """Every column, to the last bit."""
-    events, scored = work
-    spill = Spill(container, 10, Clock())
-    spill.put("influxdb", events, [scored])
-    ((_, spilled),) = spill.waiting("influxdb")
+    _, scored = work
+    _, spilled = put(spill, work)
     found = spilled.scored_batch()
     for field in fields(ScoredBatch):
         before, after = getattr(scored, field.name), getattr(found, field.name)
@@ -128,13 +138,10 @@ def test_past_its_bound_the_caller_keeps_the_batch(
 
 
 def test_what_a_store_refuses_later_is_told_by_its_own_place(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """Sequence number, index and bytes as they arrived."""
-    events, scored = work
-    spill = Spill(container, 10, Clock())
-    spill.put("influxdb", events, [scored])
-    ((_, spilled),) = spill.waiting("influxdb")
+    _, spilled = put(spill, work)
     (one,) = spilled.rejected([Refused(spilled.scored_batch(), 2, "too old")])
     assert spilled.events().sequence_numbers[one.event] == 41
     assert (one.index, one.raw, one.reason) == (1, body(2), "refused_by_store")
@@ -156,22 +163,20 @@ def test_depth_tells_how_much_waits_and_since_when(
 
 
 def test_a_batch_that_comes_again_waits_once(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """While another store asks for patience, a batch comes again and again."""
     events, scored = work
-    spill = Spill(container, 10, Clock())
     for _ in range(3):
         spill.put("influxdb", events, [scored])
     assert len(list(spill.waiting("influxdb"))) == 1
 
 
 def test_a_damaged_batch_does_not_hold_up_those_behind_it(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, container: Container, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """It is told and left for a person to look at."""
     events, scored = work
-    spill = Spill(container, 10, Clock())
     container.put("influxdb/00000000000000000000-0-damaged.msgpack", b"\xc1")
     spill.put("influxdb", events, [scored])
     assert len(list(spill.waiting("influxdb"))) == 1
@@ -224,13 +229,11 @@ def test_whatever_is_wrong_with_a_file_it_is_left_and_the_next_is_read(
 
 
 def test_what_was_put_anew_while_it_was_written_back_stays(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """A newer model scored it meanwhile: the older result alone would be stored."""
     events, scored = work
-    spill = Spill(container, 10, Clock())
-    spill.put("influxdb", events, [scored])
-    ((file, _),) = spill.waiting("influxdb")
+    file, _ = put(spill, work)
     spill.put("influxdb", events, [replace(scored, model_version="newer")])
     spill.remove(file)
     ((newer, spilled),) = spill.waiting("influxdb")
@@ -240,11 +243,10 @@ def test_what_was_put_anew_while_it_was_written_back_stays(
 
 
 def test_other_readings_never_take_the_place_of_those_that_wait(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """A store of anomalies is given others by another model, with the same ends and number."""
     events, scored = work
-    spill = Spill(container, 10, Clock())
     for rows in ([0, 1, 3], [0, 2, 3]):
         spill.put("cosmos", events, [scored.take(rows)])
     assert len(list(spill.waiting("cosmos"))) == 2
@@ -261,13 +263,11 @@ def test_what_takes_its_own_place_again_takes_no_more_room(
 
 
 def test_a_reading_at_the_edge_of_depth_costs_none_of_its_neighbours(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """What is too deep where it is drained loses what it held besides its features."""
-    events, scored = work
-    spill = Spill(container, 10, Clock())
-    spill.put("influxdb", events, [scored])
-    ((_, spilled),) = spill.waiting("influxdb")
+    _, scored = work
+    _, spilled = put(spill, work)
     deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     edge = msgspec.structs.replace(spilled, raws=[deep, *spilled.raws[1:]])
     found = edge.scored_batch()
@@ -276,11 +276,10 @@ def test_a_reading_at_the_edge_of_depth_costs_none_of_its_neighbours(
 
 
 def test_what_waits_for_stores_that_are_switched_off_is_counted(
-    container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill, work: tuple[EventBatch, ScoredBatch]
 ) -> None:
     """Nobody else tells of it."""
     events, scored = work
-    spill = Spill(container, 10, Clock())
     for name in ("influxdb", "cosmos"):
         spill.put(name, events, [scored])
     assert spill.of_others({"influxdb"}) == {"cosmos": 1}
