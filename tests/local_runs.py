@@ -56,7 +56,12 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
         )
-        wait_until(self._has_scores, "the first scores")
+        try:
+            wait_until(self._has_scores, "the first scores")
+        except BaseException:
+            self.process.kill()
+            self.end()
+            raise
 
     def _has_scores(self) -> bool:
         assert self.process.poll() is None
