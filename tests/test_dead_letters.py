@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fuzz.memory_storage import MemoryContainer
 from scoring import dead_letters
-from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, whole_events
+from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, LetterFile, whole_events
 from scoring.events import Rejected
 from scoring.names import is_plain_path
 from scoring.storage import Container, FolderStorage
@@ -195,12 +195,18 @@ def test_the_enqueued_time_comes_back_exactly(container: Container, nanoseconds:
     assert [letter.enqueued_ns for letter in letters.read()] == [enqueued_ns]
 
 
+def written(container: Container, *bodies: bytes) -> tuple[DeadLetters, LetterFile]:
+    """Keep a batch that was rejected whole, and return the one file there is."""
+    batch = event_batch(bodies)
+    letters = DeadLetters(container)
+    letters.write(batch, rejected(batch, *range(len(bodies))), NOW)
+    (file,) = letters.files()
+    return letters, file
+
+
 def test_what_is_settled_goes_and_what_is_left_stays(container: Container) -> None:
     """Under a name of its own, which follows from the content."""
-    batch = event_batch([b"x", b"y"])
-    letters = DeadLetters(container)
-    letters.write(batch, rejected(batch, 0, 1), NOW)
-    (file,) = letters.files()
+    letters, file = written(container, b"x", b"y")
     assert letters.settle(file, file.letters[1:])
     (left,) = letters.files()
     assert (left.letters, left.path != file.path) == (file.letters[1:], True)
@@ -210,10 +216,7 @@ def test_what_is_settled_goes_and_what_is_left_stays(container: Container) -> No
 
 def test_settling_what_another_has_settled_changes_nothing(container: Container) -> None:
     """Two replays at once."""
-    batch = event_batch([b"x", b"y"])
-    letters = DeadLetters(container)
-    letters.write(batch, rejected(batch, 0, 1), NOW)
-    (file,) = letters.files()
+    letters, file = written(container, b"x", b"y")
     assert letters.settle(file, file.letters[1:])
     before = contents(container)
     assert letters.settle(file, file.letters[1:])
@@ -222,10 +225,7 @@ def test_settling_what_another_has_settled_changes_nothing(container: Container)
 
 def test_a_file_that_was_altered_since_it_was_read_stays(container: Container) -> None:
     """What somebody wrote meanwhile was not settled."""
-    batch = event_batch([b"x"])
-    letters = DeadLetters(container)
-    letters.write(batch, rejected(batch, 0), NOW)
-    (file,) = letters.files()
+    letters, file = written(container, b"x")
     container.put(file.path, b"{}\n")
     assert not letters.settle(file, [])
     assert contents(container) == {file.path: b"{}\n"}
