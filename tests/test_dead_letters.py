@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from fuzz.memory_storage import MemoryContainer
 from scoring import dead_letters
-from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, whole_events
+from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
+from scoring.letters import whole_events
 from scoring.names import is_plain_path
 from scoring.storage import BlobStorage, Container, FolderStorage, Stored
 from tests.event_batches import ENQUEUED_NS, event_batch

@@ -13,12 +13,12 @@ import pytest
 
 from scoring.artifacts import LoadedModel
 from scoring.cache import Snapshot
-from scoring.dead_letters import DeadLetter
 from scoring.errors import ModelUnavailableError
 from scoring.events import ReadingKeys
 from scoring.features import FloatArray
 from scoring.json_bodies import TOO_DEEP
 from scoring.ledger import BatchCounts
+from scoring.letters import DeadLetter
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.registry import Registry
 from scoring.routing import Routes
