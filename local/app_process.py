@@ -58,8 +58,7 @@ def running_app(
 ) -> Iterator[AppProcess]:
     """Run the app for the length of a with block, then end it with SIGTERM and wait.
 
-    Ctrl-C in the block kills it instead, which loses nothing. If this process is killed, the app
-    ends by itself.
+    Ctrl-C kills it instead, which loses nothing. If this process is killed, the app ends too.
 
     Parameters
     ----------

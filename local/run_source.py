@@ -94,9 +94,6 @@ def recorded_source(
     )
     early, rest = split_early(recording, _FIT_SHARE)
     recording = _without_constants(recording, recording.X[early])
-    truth = None
-    if recording.y_true is not None:
-        truth = _truth(recording.take(rest))
     sensors = len(set(recording.sensor_ids))
     return RunSource(
         title=f"{path.name}: {_counted(len(recording), 'reading')} of"
@@ -109,7 +106,7 @@ def recorded_source(
         messages=recording_messages(recording, rest),
         total=len(rest),
         pace=as_fast_as_possible(),
-        truth=truth,
+        truth=None if recording.y_true is None else _truth(recording.take(rest)),
     )
 
 

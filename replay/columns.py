@@ -103,10 +103,6 @@ def choose_columns(
         Column names; case matters only where two columns differ by it. ``none`` for `time`,
         `sensor` or `label` says that there is no such column.
 
-    Returns
-    -------
-    ColumnChoice
-
     Raises
     ------
     RecordingError
@@ -116,17 +112,10 @@ def choose_columns(
     roles = (
         chooser.role(sensor, SENSOR_NAMES, _is_row_number),
         chooser.role(time, TIME_NAMES, _never),
-        chooser.role(label, LABEL_NAMES, _is_no_label),
+        chooser.label(label),
     )
-    if roles[2] is not None and label is not None:
-        chooser.check_label(roles[2])
     why = {name: _why_ignored(table[name]) for name in table.columns if name not in roles}
-    if features is None:
-        chosen = tuple(name for name, reason in why.items() if not reason)
-    else:
-        chosen = chooser.features(features)
-    if not chosen:
-        raise chooser.error("it has no numeric column that changes", "name its features")
+    chosen = chooser.features(features, why)
     left = {name: reason or "not asked for" for name, reason in why.items() if name not in chosen}
     return ColumnChoice(*roles, features=chosen, ignored=left)
 
@@ -203,15 +192,27 @@ class _Chooser:
         fitting = (by_name[name] for name in names if name in by_name)
         return next((name for name in fitting if not is_unfit(self._table[name])), None)
 
-    def check_label(self, name: str) -> None:
-        if labels(self._table[name]) is None:
+    def label(self, asked: str | None) -> str | None:
+        name = self.role(asked, LABEL_NAMES, _is_no_label)
+        if name is not None and labels(self._table[name]) is None:  # it was asked for
             raise self.error(
                 f"label column {name!r} holds something else than 0, 1, true and false:"
                 f" {_label_fault(self._table[name])}",
                 "choose another or none",
             )
+        return name
 
-    def features(self, asked: Sequence[str]) -> tuple[str, ...]:
+    def features(self, asked: Sequence[str] | None, why: Mapping[str, str]) -> tuple[str, ...]:
+        """Take those asked for, else those of which nothing says why they are none."""
+        if asked is None:
+            chosen = tuple(name for name, reason in why.items() if not reason)
+        else:
+            chosen = self._asked_features(asked)
+        if not chosen:
+            raise self.error("it has no numeric column that changes", "name its features")
+        return chosen
+
+    def _asked_features(self, asked: Sequence[str]) -> tuple[str, ...]:
         chosen = tuple(dict.fromkeys(self.named(name) for name in asked))
         for name in chosen:
             if numbers(self._table[name]) is None:

@@ -7,14 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from replay.letter_batches import batches, events_of, files_together, rejections
-from scoring.dead_letters import (
-    MOST_REMEMBERED,
-    DeadLetter,
-    DeadLetters,
-    Identity,
-    LetterFile,
-    dead_letter,
-)
+from scoring.dead_letters import MOST_REMEMBERED, DeadLetters, LetterFile
 from scoring.delivery import Delivery
 from scoring.errors import (
     ModelUnavailableError,
@@ -25,6 +18,7 @@ from scoring.errors import (
 )
 from scoring.event_batch import EventBatch
 from scoring.json_bodies import documents
+from scoring.letters import DeadLetter, Identity, dead_letter
 from scoring.pipeline import Outcome, score_batch
 from scoring.scored import Refused, ScoredBatch, Sink
 

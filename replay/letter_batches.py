@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from scoring.dead_letters import INTERNAL, DeadLetter, LetterFile
+from scoring.dead_letters import LetterFile
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from scoring.json_bodies import raw_reading
+from scoring.letters import INTERNAL, DeadLetter
 from scoring.scored import REFUSED_BY_STORE, Refused
 
 # Files are replayed together up to these, so that a store is asked once for many small ones.

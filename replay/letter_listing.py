@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoring.dead_letters import DeadLetter, DeadLetters, Identity
+from scoring.dead_letters import DeadLetters
 from scoring.event_time import iso_time
+from scoring.letters import DeadLetter, Identity
 
 
 @dataclass(slots=True)

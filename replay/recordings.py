@@ -98,10 +98,6 @@ def read_recording(
     progress : callable, optional
         Called with what is being done, before each slow step.
 
-    Returns
-    -------
-    Recording
-
     Raises
     ------
     RecordingError
@@ -115,6 +111,16 @@ def read_recording(
     choice = choose_columns(
         path.name, table, features=features, time=time, sensor=sensor, label=label
     )
+    return _recording(path, table, choice, now_ns, say)
+
+
+def _recording(
+    path: Path,
+    table: pl.DataFrame,
+    choice: ColumnChoice,
+    now_ns: int | None,
+    say: Callable[[str], None],
+) -> Recording:
     sensor_ids = _sensor_ids(path, table, choice.sensor)
     if now_ns is None:
         now_ns = clock.time_ns() // NS_A_SECOND * NS_A_SECOND

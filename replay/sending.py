@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ BATCH_BYTES = 640 * 1024  # an Event Hubs publication holds 1 MiB; quotes inside
 TICK_S = 0.05  # what falls due within it goes out together: at most 20 batches a second when paced
 SIMULATED_AT_ONCE = 64  # steps: few enough to start at once, enough to be fast
 
+# From a message's index and event time in ns to the seconds after the start at which it is due.
 Pace = Callable[[int, int], float]
 
 
@@ -133,36 +135,18 @@ def send_stream(
     progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SendReport:
-    """Send messages in batches, each when it is due.
-
-    A reading is due at the start plus what `pace` says, so that delays do not add up; it goes
-    out at most `TICK_S` later unless the sender cannot keep up.
+    """Send messages, maybe without end, in batches, each when it is due by its `pace`.
 
     Parameters
     ----------
-    messages : iterable of Message
-        In the order to send; may be endless.
-    sender : Sender
-        Where to.
-    pace : callable, optional
-        From a message's index and event time in ns to the seconds after the start at which it
-        is due; as fast as possible by default.
-    batch_size : int
-        Most readings at once.
-    limit : int, optional
-        Most readings in all.
-    seconds : float, optional
-        When to end.
-    clock, sleep : callable
-        Seconds; only differences count.
+    batch_size, limit : int
+        Most readings at once, and in all.
+    seconds, clock, sleep
+        When to end, and what tells and passes the time; in seconds, only differences count.
     progress : callable, optional
         Called with the number sent so far, after each batch.
     should_stop : callable
         Asked before each wait and each batch; ends the stream without an error.
-
-    Returns
-    -------
-    SendReport
 
     Raises
     ------
@@ -170,30 +154,50 @@ def send_stream(
         A batch could not be sent; `progress` was told what went before it.
     """
     stream = _Stream(sender, batch_size, clock, progress or (lambda _sent: None))
-    pace = pace or as_fast_as_possible()
-    end = float("inf") if seconds is None else stream.start + seconds
-    for index, message in enumerate(messages):
-        if (limit is not None and index >= limit) or should_stop():
-            break
-        due = stream.start + pace(index, message.event_time_ns)
-        if due > clock():
-            stream.flush()
-            _wait_until(min(max(due, stream.next_tick), end), clock, sleep, should_stop)
-        if clock() >= end or should_stop():
-            break
+    span = _Span(clock, sleep, should_stop, inf if seconds is None else stream.start + seconds)
+    for message in _in_time(islice(messages, limit), pace or as_fast_as_possible(), stream, span):
         stream.add(message)
     stream.flush()
     return SendReport(stream.sent, stream.batches, clock() - stream.start)
 
 
-def _wait_until(
-    moment: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], object],
-    should_stop: Callable[[], bool],
-) -> None:
-    while (left := moment - clock()) > 0 and not should_stop():
-        sleep(left)
+def _in_time(
+    messages: Iterable[Message], pace: Pace, stream: "_Stream", span: "_Span"
+) -> Iterator[Message]:
+    """Yield each message when it is due; what goes before it is sent first.
+
+    It is due at the start plus its pace, so that delays do not add up; it goes out at most
+    `TICK_S` later unless the sender cannot keep up.
+    """
+    for index, message in enumerate(messages):
+        if span.should_stop():
+            break
+        due = stream.start + pace(index, message.event_time_ns)
+        if due > span.clock():
+            stream.flush()
+            span.wait_until(max(due, stream.next_tick))
+        if span.is_over():
+            break
+        yield message
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The time that a stream may take."""
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], object]
+    should_stop: Callable[[], bool]
+    end: float
+
+    def is_over(self) -> bool:
+        return self.clock() >= self.end or self.should_stop()
+
+    def wait_until(self, moment: float) -> None:
+        """Wait, though not beyond the end."""
+        until = min(moment, self.end)
+        while (left := until - self.clock()) > 0 and not self.should_stop():
+            self.sleep(left)
 
 
 class _Stream:

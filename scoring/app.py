@@ -142,12 +142,7 @@ def build_app(settings: Settings) -> ScoringApp:
         settings.model_refresh_seconds,
         time.monotonic,
     )
-    policy = Policy(
-        ReadingKeys(settings.sensor_id_keys, settings.time_tie_break),
-        routes,
-        settings.missing_features,
-        settings.attribution_max_readings,
-    )
+    policy = _policy(settings, routes)
     sinks = _sinks(settings)
     letters = dead_letters.DeadLetters(storage.container(dead_letters.CONTAINER))
     spill = Spill(storage.container(SPILL), settings.spill_max_mb, _now)
@@ -172,6 +167,15 @@ def build_app(settings: Settings) -> ScoringApp:
         HttpApi(cache, policy, sinks, board, spill, letters, _now),
         Telemetry(settings.telemetry, settings.instance, sources),
         depths,
+    )
+
+
+def _policy(settings: Settings, routes: Routes) -> Policy:
+    return Policy(
+        ReadingKeys(settings.sensor_id_keys, settings.time_tie_break),
+        routes,
+        settings.missing_features,
+        settings.attribution_max_readings,
     )
 
 

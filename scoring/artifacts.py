@@ -5,16 +5,17 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from scoring.bare_artifacts import BareArtifact, native_threshold, unwrap
 from scoring.errors import ArtifactRejectedError
+from scoring.feature_names import check_order, feature_names
 from scoring.features import FloatArray
 from scoring.flat_scoring import flat_scorer
 from scoring.manifest import Manifest
-from scoring.model_files import open_model_file
+from scoring.model_files import Kind, open_model_file
 from scoring.model_files.model_faults import REFIT, refusing
 from scoring.scorer import Scorer, ScoreRows, checked, choose_scorer
 from scoring.self_test import self_test
@@ -99,14 +100,10 @@ def load_published(
     """
     artifact = f"{manifest.name}/{manifest.version}"
     _check_hash(data, manifest, artifact)
-    kind: Literal["joblib", "skops"] = "skops" if manifest.file.endswith("skops") else "joblib"
-    content, notes = _open(data, artifact, kind, trusted)
+    content, notes = _open(data, artifact, manifest.file, trusted)
     with _usable(artifact):
-        bare = replace(
-            unwrap(content, artifact=artifact), features=tuple(feature_keys or manifest.features)
-        )
-        if manifest.anomaly_class is not None:
-            bare = replace(bare, anomaly_class=manifest.anomaly_class)
+        features = tuple(feature_keys or manifest.features)
+        bare = replace(unwrap(content, artifact=artifact), features=features)
         model = _ready(bare, manifest.name, manifest.version, artifact, notes, manifest)
     return _with_medians(model, artifact) if needs_medians else model
 
@@ -125,13 +122,12 @@ def load_bare(
 
     Parameters
     ----------
-    data : bytes
+    data, trusted, feature_keys, needs_medians
+        As for `load_published`.
     path : str
         Where it lies in its container.
     name : str
         From `MODEL_NAME`.
-    trusted, feature_keys, needs_medians
-        As for `load_published`.
     beside : Manifest, optional
         What `python -m training calibrate` wrote beside the file; ignored, with a note, where
         it describes another file.
@@ -141,23 +137,24 @@ def load_bare(
     ArtifactRejectedError
         If anything about the file is not as it should be; nothing in it has run.
     """
-    digest = hashlib.sha256(data).hexdigest()
-    version = version_of(data)
-    kind: Literal["joblib", "skops"] = "skops" if path.endswith(".skops") else "joblib"
-    content, notes = _open(data, path, kind, trusted)
-    if beside is not None and beside.sha256 != digest:
+    content, notes = _open(data, path, path, trusted)
+    if beside is not None and beside.sha256 != hashlib.sha256(data).hexdigest():
         notes += ("the manifest beside it is of another file; run python -m training calibrate",)
         beside = None
     with _usable(path):
-        bare = unwrap(content, artifact=path)
-        if feature_keys and bare.features:
-            _check_order(tuple(feature_keys), bare.features, path)
-        chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
-        bare = replace(bare, features=tuple(chosen) if chosen else None)
-        if beside is not None and beside.anomaly_class is not None:
-            bare = replace(bare, anomaly_class=beside.anomaly_class)
-        model = _ready(bare, name, version, path, notes, beside)
+        bare = _named(unwrap(content, artifact=path), feature_keys, beside, path)
+        model = _ready(bare, name, version_of(data), path, notes, beside)
     return _with_medians(model, path) if needs_medians else model
+
+
+def _named(
+    bare: BareArtifact, feature_keys: Sequence[str] | None, beside: Manifest | None, path: str
+) -> BareArtifact:
+    """Name its features: as set, else as the file says, else as the manifest beside it does."""
+    if feature_keys and bare.features:
+        check_order(tuple(feature_keys), bare.features, path)
+    chosen = feature_keys or bare.features or (tuple(beside.features) if beside else None)
+    return replace(bare, features=tuple(chosen) if chosen else None)
 
 
 def version_of(data: bytes) -> str:
@@ -185,8 +182,10 @@ def _check_hash(data: bytes, manifest: Manifest, artifact: str) -> None:
 
 
 def _open(
-    data: bytes, artifact: str, kind: Literal["joblib", "skops"], trusted: frozenset[str]
+    data: bytes, artifact: str, file: str, trusted: frozenset[str]
 ) -> tuple[object, tuple[str, ...]]:
+    """Return what a file of that name holds, and what was warned of on the way."""
+    kind: Kind = "skops" if file.endswith(".skops") else "joblib"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         content = open_model_file(data, artifact=artifact, kind=kind, trusted=trusted)
@@ -202,14 +201,14 @@ def _ready(
     manifest: Manifest | None,
 ) -> LoadedModel:
     check_structure(bare.estimator, artifact=artifact)
-    features = _features(bare, artifact)
+    features = feature_names(bare.estimator, bare.features, artifact=artifact)
     if manifest is not None:
-        _check_order(features, tuple(manifest.features), artifact)
+        check_order(features, tuple(manifest.features), artifact)
     _prepare(bare.estimator)
     scorer = choose_scorer(
         bare.estimator,
         artifact=artifact,
-        anomaly_class=bare.anomaly_class,
+        anomaly_class=_anomaly_class(bare, manifest),
         rule=manifest.anomalous if manifest else None,
     )
     threshold, scale = _threshold(bare, scorer, manifest, artifact)
@@ -233,33 +232,6 @@ def _ready(
     )
 
 
-def _features(bare: BareArtifact, artifact: str) -> tuple[str, ...]:
-    """Name the columns: as told, else as fitted, else by number."""
-    fitted = tuple(str(name) for name in getattr(bare.estimator, "feature_names_in_", ()))
-    width = int(getattr(bare.estimator, "n_features_in_", 0)) or len(fitted)
-    named = bare.features or fitted or tuple(f"feature_{i + 1}" for i in range(width))
-    if width and len(named) != width:
-        raise ArtifactRejectedError(
-            artifact,
-            f"it was fitted on {width} features, and {len(named)} are named",
-            "name each one in order, in FEATURE_KEYS or in the artifact's features",
-        )
-    if not named:
-        raise ArtifactRejectedError(artifact, "it does not say its features", "set FEATURE_KEYS")
-    _check_order(named, fitted, artifact)
-    "".join(named).encode()  # raises on half a surrogate pair, which no store takes
-    return named
-
-
-def _check_order(named: tuple[str, ...], fitted: tuple[str, ...], artifact: str) -> None:
-    if named != fitted and set(named) == set(fitted):
-        raise ArtifactRejectedError(
-            artifact,
-            "its features are named in another order than it was fitted in",
-            f"use the order {','.join(fitted)}",
-        )
-
-
 def _steps(estimator: Any) -> Iterator[Any]:
     yield estimator
     for _, step in getattr(estimator, "steps", ()):
@@ -274,6 +246,13 @@ def _prepare(estimator: Any) -> None:
         if getattr(step, "verbose", 0):
             step.verbose = 0  # a forest would print lines for every batch
         vars(step).pop("feature_names_in_", None)  # or it warns of columns without names
+
+
+def _anomaly_class(bare: BareArtifact, manifest: Manifest | None) -> Any:
+    """Take the manifest's class, else the one that the file names."""
+    if manifest is not None and manifest.anomaly_class is not None:
+        return manifest.anomaly_class
+    return bare.anomaly_class
 
 
 def _threshold(

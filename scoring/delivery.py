@@ -10,7 +10,7 @@ import numpy as np
 
 from scoring.cache import ModelCache
 from scoring.collisions import CollisionCounter
-from scoring.dead_letters import DeadLetters, whole_events
+from scoring.dead_letters import DeadLetters
 from scoring.distributions import score_bins
 from scoring.errors import (
     ModelUnavailableError,
@@ -23,6 +23,7 @@ from scoring.event_time import EPOCH
 from scoring.events import Rejected
 from scoring.json_bodies import raw_readings
 from scoring.ledger import BatchCounts, Ledger, ModelCounts
+from scoring.letters import whole_events
 from scoring.outlets import Delivered, Outlet
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.scored import REFUSED_BY_STORE, ScoredBatch

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -155,12 +155,9 @@ class Outlet:
         self.ledger.count(what, self.sink.name, n=n)
 
     def drain(
-        self,
-        seconds: float,
-        turn_away: TurnAway,
-        clock: Callable[[], float] = time.monotonic,
+        self, seconds: float, turn_away: TurnAway, clock: Callable[[], float] = time.monotonic
     ) -> int:
-        """Write back what waits, the oldest first, for a bounded time.
+        """Write back what waits, the oldest first, for a bounded time; return how many readings.
 
         Parameters
         ----------
@@ -168,11 +165,6 @@ class Outlet:
             After which no further batch is begun.
         turn_away : callable
             Takes the readings that the store refuses; called before a batch goes.
-
-        Returns
-        -------
-        int
-            How many readings were written back.
 
         Raises
         ------
@@ -184,29 +176,34 @@ class Outlet:
         end = clock() + seconds
         drained = failures = 0
         fault: Exception | None = None
-        for file, spilled in self.spill.waiting(self.sink.name):
-            if clock() >= end or failures == _FAILURES_TO_STOP:
-                break
-            batch = _readable(file, spilled)
-            if batch is None:
-                continue
+        for file, spilled, batch in self._waiting(lambda: clock() >= end):
             try:
                 drained += self._write_back(file, spilled, batch, turn_away)
+                failures = 0
             except StorageUnavailableError:
                 raise
             except SinkUnavailableError as error:  # the store, or this batch alone
                 _log.warning("%s; what is spilled waits", error)
-                if isinstance(error, SinkThrottledError):
-                    break
                 failures += 1
+                if failures == _FAILURES_TO_STOP or isinstance(error, SinkThrottledError):
+                    break
             except Exception as error:  # noqa: BLE001  # raised when those behind it had their turn
                 _log.error("spilled batch %s cannot be written back", file.path, exc_info=error)
                 fault = fault or error
-            else:
-                failures = 0
         if fault is not None:
             raise fault
         return drained
+
+    def _waiting(
+        self, is_over: Callable[[], bool]
+    ) -> Iterator[tuple[SpillFile, SpilledBatch, ScoredBatch]]:
+        """Open what waits, batch by batch, until the time is over."""
+        for file, spilled in self.spill.waiting(self.sink.name):
+            if is_over():
+                break
+            batch = _readable(file, spilled)
+            if batch is not None:
+                yield file, spilled, batch
 
     def _write_back(
         self, file: SpillFile, spilled: SpilledBatch, batch: ScoredBatch, turn_away: TurnAway

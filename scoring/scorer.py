@@ -52,7 +52,7 @@ def last_step(estimator: Any) -> Any:
 def choose_scorer(
     estimator: Any, *, artifact: str, anomaly_class: Any = None, rule: Rule | None = None
 ) -> Scorer:
-    """Choose how an estimator scores, by the first family that fits.
+    """Choose how an estimator scores, by the first family that fits in `docs/contracts.md`.
 
     Parameters
     ----------
@@ -68,10 +68,6 @@ def choose_scorer(
     ------
     ArtifactRejectedError
         If the estimator cannot score new readings; says what to change.
-
-    References
-    ----------
-    The table of estimators in `docs/contracts.md`.
     """
     from sklearn.base import is_classifier, is_outlier_detector  # noqa: PLC0415  # 1 s, first use
 

@@ -11,6 +11,7 @@ from scoring.scorer import ScoreRows
 
 # Other processors add in another order; a wrong model differs by far more.
 _GOLDEN_TOLERANCE = 1e-9
+_REFIT = "fit it again with the versions in requirements.txt"
 
 
 def self_test(
@@ -26,9 +27,7 @@ def self_test(
     ----------
     score : callable
         The model's native scores.
-    features : sequence of str
     medians : ndarray of shape (n_features,), float64, or None
-    golden : GoldenRows or None
     artifact : str
         Named in the error.
 
@@ -39,14 +38,7 @@ def self_test(
     """
     probe = np.zeros((2, len(features))) if medians is None else np.vstack([medians, medians])
     rows = np.array(golden.rows) if golden else probe
-    try:
-        found = score(rows)
-    except Exception as error:  # any estimator may fail in any way; none of them may get further
-        raise ArtifactRejectedError(
-            artifact,
-            f"scoring {len(rows)} rows of its own failed: {type(error).__name__}: {error}",
-            "fit it again with the versions in requirements.txt",
-        ) from error
+    found = _scored(score, rows, artifact)
     if found.shape != (len(rows),):
         raise ArtifactRejectedError(artifact, "it does not give one score a row", "fit it again")
     if golden and not np.allclose(
@@ -55,5 +47,16 @@ def self_test(
         raise ArtifactRejectedError(
             artifact,
             "it scores the golden rows of its manifest differently here",
-            "fit it again with the versions in requirements.txt",
+            _REFIT,
         )
+
+
+def _scored(score: ScoreRows, rows: FloatArray, artifact: str) -> FloatArray:
+    try:
+        return score(rows)
+    except Exception as error:  # any estimator may fail in any way; none of them may get further
+        raise ArtifactRejectedError(
+            artifact,
+            f"scoring {len(rows)} rows of its own failed: {type(error).__name__}: {error}",
+            _REFIT,
+        ) from error

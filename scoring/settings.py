@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from scoring.azure_host import is_on_azure, is_unresolved, machine_name
+from scoring.azure_host import is_on_azure, machine_name
 from scoring.cosmos_settings import CosmosSettings, read_cosmos
 from scoring.errors import SettingsError
+from scoring.influx_settings import InfluxSettings, read_influx
 from scoring.known_settings import SETTINGS, Setting
 from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
 from scoring.telemetry_settings import TelemetrySettings, read_telemetry
@@ -37,22 +38,12 @@ _N = TypeVar("_N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
-class InfluxSettings:
-    """Where the InfluxDB sink writes."""
-
-    url: str
-    org: str
-    bucket: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, checked together; see `docs/settings.md`."""
 
     event_hub_name: str
     storage_account_name: str | None
-    storage_connection_string: str | None
+    storage_connection_string: str | None = field(repr=False)
     data_dir: Path
     model_container_name: str
     model_file_path: str | None
@@ -182,25 +173,6 @@ def _trusted_types(reader: _Reader) -> frozenset[str]:
     return frozenset(names)
 
 
-def _influxdb(reader: _Reader) -> InfluxSettings | None:
-    url = reader.text("INFLUXDB_URL")
-    if url is None:
-        return None
-    if not url.startswith(("http://", "https://")):
-        reader.problem("INFLUXDB_URL: set an address that begins with http:// or https://")
-    org, bucket, token = (
-        reader.required(f"INFLUXDB_{part}") for part in ("ORG", "BUCKET", "TOKEN")
-    )
-    if is_unresolved(token):
-        reader.problem(
-            "INFLUXDB_TOKEN: the vault's secret cannot be read; set it, give the app's identity the"
-            " role Key Vault Secrets User, and restart the app"
-        )
-    if not (token.isascii() and token.isprintable()):
-        reader.problem("INFLUXDB_TOKEN: holds characters that no token has; copy it again")
-    return InfluxSettings(url, org, bucket, token)
-
-
 def _check_storage(reader: _Reader, *, on_azure: bool) -> None:
     account = reader.text("STORAGE_ACCOUNT_NAME")
     by_key = reader.text("STORAGE_CONNECTION_STRING")
@@ -284,7 +256,7 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
         spill_max_mb=choose(
             "SPILL_MAX_MB", _between(float, 0.0, 1e6), "a number from 0 to 1000000"
         ),
-        influxdb=_influxdb(reader),
+        influxdb=read_influx(reader.text, reader.required, reader.problem),
         cosmos=read_cosmos(reader.text, reader.problem),
         telemetry=read_telemetry(reader.text, environ, reader.problem),
         instance=_instance(environ),

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from scoring.app import SCORES_FILE, ScoringApp, build_app
 from scoring.breaker import Breaker
-from scoring.dead_letters import CONTAINER, DeadLetter, DeadLetters
+from scoring.dead_letters import CONTAINER, DeadLetters
+from scoring.letters import DeadLetter
 from scoring.outlets import Outlet
 from scoring.scored import Sink
 from scoring.settings import load_settings

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.letter_batches import events_of
-from scoring.dead_letters import dead_letter
 from scoring.events import ReadingKeys, read_events
 from scoring.json_bodies import MOST_READINGS
+from scoring.letters import dead_letter
 from scoring.names import is_plain_path
 from scoring.settings import _instance
 from tests.deployments import Deployment, deployed

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scoring.dead_letters import DeadLetter
 from scoring.json_bodies import TOO_DEEP
 from scoring.ledger import BatchCounts
+from scoring.letters import DeadLetter
 from tests.deployments import Deployment, blob_settings, deployed
 from tests.event_batches import body, body_without, event_batch
 from tests.small_models import publish, small_model

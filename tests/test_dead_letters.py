@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from fuzz.memory_storage import MemoryContainer
 from scoring import dead_letters
-from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, LetterFile, whole_events
+from scoring.dead_letters import DeadLetters, DeadLetterUnreadableError, LetterFile
 from scoring.events import Rejected
+from scoring.letters import whole_events
 from scoring.names import is_plain_path
 from scoring.storage import Container, FolderStorage
 from tests.event_batches import ENQUEUED_NS, event_batch

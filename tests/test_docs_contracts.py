@@ -16,9 +16,9 @@ from local.ingest import BATCH_TYPE, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, Ingest
 from local.log import EventLog
 from scoring import events, http_api, model_files, status
 from scoring.app import SCORES_FILE, ScoringApp, build_app
-from scoring.dead_letters import INTERNAL, DeadLetter
 from scoring.errors import ModelUnavailableError, SettingsError
 from scoring.json_bodies import TOO_DEEP
+from scoring.letters import INTERNAL, DeadLetter
 from scoring.manifest import Manifest, read_manifest
 from scoring.pipeline import Outcome, score_batch
 from scoring.registry import Current, Registry

@@ -81,6 +81,8 @@ def test_importing_loads_nothing_heavy() -> None:
     modules = index()["modules"]
     loaded = [m for m in modules if any(m == h or m.startswith(f"{h}.") for h in HEAVY)]
     assert loaded == []
+    ours = {m.removeprefix("scoring.") for m in modules if m.startswith("scoring.")}
+    assert ours == {"decoding", "event_batch", "event_time", "errors"}
 
 
 def test_a_function_is_a_few_lines() -> None:

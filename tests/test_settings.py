@@ -195,20 +195,11 @@ def test_a_schedule_of_either_form_is_taken(schedule: str) -> None:
     load_settings({"MODEL_RELOAD_SCHEDULE": schedule})
 
 
-@pytest.mark.parametrize("token", ["t\u00f6ken", "to\nken"], ids=["beyond ASCII", "two lines"])
-def test_a_token_that_no_header_can_hold_is_a_problem(token: str) -> None:
-    """It would fail in the client as a fault of ours, and the readings would be dead letters."""
-    (problem,) = problems(**{**INFLUX, "INFLUXDB_TOKEN": token})
-    assert problem.startswith("INFLUXDB_TOKEN")
-    assert token not in problem
-
-
-def test_a_vault_reference_that_was_not_resolved_is_a_problem() -> None:
-    """Sent as a token it would be refused, and everything spilled for want of a secret."""
-    reference = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/influxdb-token)"
-    (problem,) = problems(**{**INFLUX, "INFLUXDB_TOKEN": reference})
-    assert problem.startswith("INFLUXDB_TOKEN: the vault's secret cannot be read")
-    assert reference not in problem
+def test_a_key_of_storage_stands_in_no_text_of_the_settings() -> None:
+    """Settings may be printed; whoever reads a log is not to reach the account."""
+    settings = load_settings({"STORAGE_CONNECTION_STRING": "AccountKey=s3cret"})
+    assert settings.storage_connection_string == "AccountKey=s3cret"
+    assert "s3cret" not in repr(settings)
 
 
 def test_an_instance_has_a_name_that_can_be_a_path() -> None:

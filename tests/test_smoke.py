@@ -11,7 +11,7 @@ import pytest
 from local.app_process import running_app
 from replay.smoke import procedure, reach
 from scoring.app import SCORES_FILE
-from scoring.dead_letters import DeadLetter
+from scoring.letters import DeadLetter
 from scoring.sinks.sqlite import open_scores
 from tests.event_hubs_double import EventHubsDouble
 from tests.http_double import Answer, HttpDouble, Request, answering

@@ -36,6 +36,8 @@ def calibrate_artifact(
 ) -> Manifest:
     """Describe a bare artifact from readings like those it was trained on.
 
+    The manifest is to be stored beside the file, as ``<file>.manifest.json``.
+
     Parameters
     ----------
     data : bytes
@@ -45,17 +47,10 @@ def calibrate_artifact(
     X : ndarray of shape (n_readings, n_columns), float64
     features : tuple of str
         Names of the columns of `X`; those of the model are picked by name.
-    source : str
-        Where the readings come from.
-    name : str
-        The model's name, from `MODEL_NAME`.
+    source, name : str
+        Where the readings come from; the model's name, from `MODEL_NAME`.
     options : LoadOptions, optional
         As the app will load the file.
-
-    Returns
-    -------
-    Manifest
-        To be stored beside the file, as ``<file>.manifest.json``.
 
     Raises
     ------
@@ -66,24 +61,37 @@ def calibrate_artifact(
         no model can take.
     """
     model = _opened(data, path, name, options or LoadOptions())
-    missing = [name for name in model.features if name not in features]
+    rows = _rows(model.features, X, features, source)
+    return _described(model, rows, data, path, source)
+
+
+def _rows(
+    needed: tuple[str, ...], X: FloatArray, features: tuple[str, ...], source: str
+) -> FloatArray:
+    """Pick the columns that a model needs, in its order, of the readings without gaps."""
+    missing = [name for name in needed if name not in features]
     if missing:
         raise FitError(
             f"{source} has no column {missing[0]!r}, which the model needs; its columns are"
             f" {', '.join(features)}"
         )
-    chosen = X[:, [features.index(name) for name in model.features]]
-    rows = complete_rows(chosen, model.features, source)
+    chosen = X[:, [features.index(name) for name in needed]]
+    rows = complete_rows(chosen, needed, source)
     if not len(rows):
         raise FitError(f"{source} has no reading without gaps; give other data")
+    return rows
+
+
+def _described(
+    model: LoadedModel, rows: FloatArray, data: bytes, path: str, source: str
+) -> Manifest:
     seen = Evidence.of(model.score, model.rule, rows)
-    digest = hashlib.sha256(data).hexdigest()
     return Manifest(
         name=model.name,
         version=model.version,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         file="model.skops" if path.endswith(".skops") else "model.joblib",
-        sha256=digest,
+        sha256=hashlib.sha256(data).hexdigest(),
         estimator=type(last_step(model.estimator)).__name__,
         features=list(model.features),
         medians=seen.medians,

@@ -54,22 +54,8 @@ def fit(
         If there are too few complete readings, one holds a number that no model can take, or
         the options cannot be met.
     """
-    rows = complete_rows(X, features, source)
-    if len(rows) < _LEAST_READINGS:
-        raise FitError(
-            f"{source}: {len(rows)} readings without gaps, and fitting needs at least"
-            f" {_LEAST_READINGS}; {_most_gaps(X, features)}choose other features with FEATURES or"
-            " --features, or give more data"
-        )
+    rows = _enough_rows(X, features, source)
     sample = _sample(rows, options)
-    estimator = make_estimator(options, sample)
-    with warnings.catch_warnings():
-        # told by a determinant near zero; the model is held against its own scores below
-        warnings.filterwarnings("ignore", "The covariance matrix", UserWarning)
-        try:
-            estimator.fit(sample)
-        except ValueError as error:  # scikit-learn says which parameter, and what it may be
-            raise FitError(f"{options.model} cannot be fitted on {source}: {error}") from error
     training = {
         "n_readings": len(rows),
         "n_fitted": len(sample),
@@ -79,14 +65,31 @@ def fit(
         "contamination": options.contamination,
         "seed": options.seed,
     }
-    return describe(
-        estimator,
-        rows,
-        features,
-        name=name,
-        training=training,
-        contamination=options.contamination,
-    )
+    estimator = _fitted(sample, options, source)
+    share = options.contamination
+    return describe(estimator, rows, features, name=name, training=training, contamination=share)
+
+
+def _enough_rows(X: FloatArray, features: Sequence[str], source: str) -> FloatArray:
+    rows = complete_rows(X, features, source)
+    if len(rows) < _LEAST_READINGS:
+        raise FitError(
+            f"{source}: {len(rows)} readings without gaps, and fitting needs at least"
+            f" {_LEAST_READINGS}; {_most_gaps(X, features)}choose other features with FEATURES or"
+            " --features, or give more data"
+        )
+    return rows
+
+
+def _fitted(sample: FloatArray, options: FitOptions, source: str) -> Any:
+    estimator = make_estimator(options, sample)
+    with warnings.catch_warnings():
+        # told by a determinant near zero; the golden rows hold the model against its own scores
+        warnings.filterwarnings("ignore", "The covariance matrix", UserWarning)
+        try:
+            return estimator.fit(sample)
+        except ValueError as error:  # scikit-learn says which parameter, and what it may be
+            raise FitError(f"{options.model} cannot be fitted on {source}: {error}") from error
 
 
 def complete_rows(X: FloatArray, features: Sequence[str], source: str) -> FloatArray:

@@ -15,10 +15,11 @@ from fuzz.tokens import FIELD, PATHS
 from fuzz.watching import Watch, stays_within
 from local.log import log_path
 from scoring.app import build_app
-from scoring.dead_letters import DeadLetters, whole_events
+from scoring.dead_letters import DeadLetters
 from scoring.errors import ScoringError, SettingsError
 from scoring.event_batch import EventBatch
 from scoring.ledger import Ledger
+from scoring.letters import whole_events
 from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
 from scoring.registry import BareFile, Registry
 from scoring.settings import Settings, load_settings

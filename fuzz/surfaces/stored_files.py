@@ -15,10 +15,11 @@ from fuzz.scored_checks import check_lines, check_values
 from fuzz.tokens import JSON, KEYS, PATHS, TEXT
 from replay.letter_batches import batches, events_of
 from scoring.artifacts import load_published
-from scoring.dead_letters import DeadLetter, DeadLetters
+from scoring.dead_letters import DeadLetters
 from scoring.errors import ArtifactRejectedError
 from scoring.event_batch import EventBatch
 from scoring.events import ReadingKeys
+from scoring.letters import DeadLetter
 from scoring.manifest import read_manifest
 from scoring.pipeline import Policy, score_batch
 from scoring.registry import CURRENT, Registry

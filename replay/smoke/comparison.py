@@ -9,7 +9,7 @@ from replay.smoke.checks import Check, judged
 from replay.smoke.expectation import Expected
 from replay.smoke.known_events import BadEvent
 from replay.smoke.stores import StoredScore
-from scoring.dead_letters import DeadLetter
+from scoring.letters import DeadLetter
 
 # As exact as a model's own golden scores: another batch size may round the last digits.
 _TOLERANCE = 1e-9

@@ -20,8 +20,8 @@ from replay.smoke.health import counts, health_checks, sink_names
 from replay.smoke.known_events import KnownEvents, known_events
 from replay.smoke.reach import Reach, recent_letters
 from replay.smoke.stores import NotReadError, StoredScore, StoreReader
-from scoring.dead_letters import DeadLetter
 from scoring.errors import StorageUnavailableError
+from scoring.letters import DeadLetter
 
 # A scorer writes its counts at the end of a batch, at most every 15 s: later batches than the
 # first one are told only with a batch that ends after that.

@@ -7,7 +7,8 @@ from datetime import datetime
 from replay.smoke.checks import Check
 from replay.smoke.stores import CosmosReader, InfluxReader, SqliteReader, StoreReader
 from scoring.app import SCORES_FILE
-from scoring.dead_letters import CONTAINER, DeadLetter, DeadLetters
+from scoring.dead_letters import CONTAINER, DeadLetters
+from scoring.letters import DeadLetter
 from scoring.settings import CosmosSettings, Settings
 from scoring.storage import open_storage
 

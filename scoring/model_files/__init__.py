@@ -18,13 +18,9 @@ Kind = Literal["joblib", "skops"]
 
 
 def open_model_file(
-    data: bytes,
-    *,
-    artifact: str,
-    kind: Kind,
-    trusted: frozenset[str] = frozenset(),
+    data: bytes, *, artifact: str, kind: Kind, trusted: frozenset[str] = frozenset()
 ) -> object:
-    """Read a model file into the objects it describes.
+    """Read a model file into what it describes: an estimator, or whatever stands around one.
 
     Only names from `allowed_types` are resolved, fitted trees are checked before their state is
     applied, and neighbours trees are built again from their points. `check_structure` must still
@@ -40,11 +36,6 @@ def open_model_file(
         The declared format, never guessed. Plain pickles of every protocol are "joblib".
     trusted : frozenset of str
         Exact names that the operator allows besides. They are called as the file says.
-
-    Returns
-    -------
-    object
-        An estimator, or whatever the file holds around one.
 
     Warns
     -----

@@ -11,8 +11,8 @@ from itertools import accumulate
 from typing import Any
 
 from scoring.errors import SinkThrottledError, SinkUnavailableError
+from scoring.influx_settings import InfluxSettings
 from scoring.scored import Refused, ScoredBatch
-from scoring.settings import InfluxSettings
 from scoring.sinks.line_protocol import reading_lines, spans
 
 # Three tries within a batch; beyond that the retry policy of the trigger keeps the batch.
