@@ -20,6 +20,7 @@ from scoring.outlets import Outlet
 from scoring.pipeline import Policy
 from scoring.registry import LoadOptions, Registry
 from scoring.scored import Refused, ScoredBatch, Sink
+from scoring.side_work import SideWork, Work
 from scoring.spill import Spill
 from scoring.status import StatusBoard
 from training.estimators import FitOptions
@@ -52,6 +53,14 @@ class KeptSink:
         return found
 
 
+class AtOnce(SideWork):
+    """Does work in the thread that asks for it, so that what it raises is found."""
+
+    def do(self, work: Work) -> None:
+        """Do it now."""
+        work()
+
+
 def artifact(name: str = "default") -> Artifact:
     """Fit a small forest that calls a part of its training readings anomalies."""
     X = np.random.default_rng(0).normal((20.0, 1.0), (1.0, 0.1), (200, len(FEATURES)))
@@ -79,7 +88,7 @@ def bench(policy: Policy, sinks: Sequence[Sink], published: Artifact) -> Bench:
     cache = ModelCache(registry, policy.routes.models, _REFRESH_SECONDS, time.monotonic)
     letters = DeadLetters(containers["dead-letter"])
     spill = Spill(containers["spill"], 1e6, lambda: NOW)
-    board = StatusBoard(containers["status"], "fuzz", lambda: NOW)
+    board = StatusBoard(containers["status"], "fuzz", lambda: NOW, writing=AtOnce())
     outlets = [Outlet(sink, Breaker(time.monotonic), spill) for sink in sinks]
     delivery = Delivery(
         cache, policy, outlets, letters, Ledger(), CollisionCounter(), board, lambda: NOW

@@ -17,7 +17,7 @@ from scoring.scored import ScoredBatch, cause_text
 from scoring.sinks.cosmos_documents import Item, groups
 from scoring.sinks.line_protocol import reading_lines, spans
 from scoring.sinks.sqlite import open_scores
-from scoring.spill import SpilledBatch
+from scoring.spilled_batch import SpilledBatch
 
 _FORBIDDEN_IN_ID = frozenset("/\\?#\t\r\n")
 _LONGEST_ID = 1023

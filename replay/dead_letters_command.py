@@ -17,6 +17,7 @@ from replay.stopping import stop_signal
 from scoring.app import ScoringApp, build_app
 from scoring.dead_letters import CONTAINER, DeadLetters
 from scoring.errors import ScoringError, SettingsError
+from scoring.known_settings import SETTINGS, STORAGE_SETTINGS, STORE_SETTINGS
 from scoring.settings import Settings, load_settings
 from scoring.sinks.sqlite import SqliteSink
 from scoring.storage import open_storage
@@ -31,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     one = actions.add_parser("list", help="count them by reason and by hub")
     one.add_argument("--json", action="store_true", help="as one JSON object")
-    one.set_defaults(act=_list)
+    one.set_defaults(act=_list, uses=STORAGE_SETTINGS)
     show = actions.add_parser("show", help="print them, with the readings as they arrived")
     _add_selection(show, f"most letters to print ({_SHOWN})")
     show.add_argument("--json", action="store_true", help="as NDJSON, as they are stored")
-    show.set_defaults(act=_show, limit=_SHOWN)
+    show.set_defaults(act=_show, limit=_SHOWN, uses=STORAGE_SETTINGS | {"SENSOR_ID_KEYS"})
     replay = actions.add_parser(
         "replay",
         help="after a fix, score them again and store the results",
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store the scores of dead letters from Azure in SQLite on this machine",
     )
-    replay.set_defaults(act=_replay)
+    replay.set_defaults(act=_replay, uses=frozenset(SETTINGS))
 
 
 def _add_selection(parser: argparse.ArgumentParser, limit: str) -> None:
@@ -73,7 +74,9 @@ def _add_selection(parser: argparse.ArgumentParser, limit: str) -> None:
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """List, show or replay dead letters; return the exit code."""
-    return int(arguments.act(arguments, load_settings(environment)))
+    # what a command does not use it does not refuse either: a store's token may be elsewhere
+    stores = STORE_SETTINGS if getattr(arguments, "dry_run", False) else frozenset[str]()
+    return int(arguments.act(arguments, load_settings(environment, arguments.uses - stores)))
 
 
 def _letters(settings: Settings) -> DeadLetters:

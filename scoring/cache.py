@@ -29,6 +29,10 @@ _REFUSED_FACTOR = 10
 # Checks of many processes spread out instead of arriving together; never later than told.
 _EARLIEST_SHARE = 0.8
 
+# A call to a storage that refuses ends in some seconds, to one that is silent in most of a minute.
+_SILENT_SECONDS = 10.0
+
+_NOT_ASKED = "storage was silent to the look for another model; this one was not looked for"
 _NO_VERSION = "there is no version in storage; publish one with python -m training publish"
 
 State = Literal["ready", "missing", "refused", "unreachable"]
@@ -191,15 +195,27 @@ class ModelCache:
         try:
             before = self._snapshot
             models, states = dict(before.models), {}
+            is_silent = False
             for name in self._names:
+                began = self._clock()
+                if is_silent:  # a batch that waits would wait most of a minute for each model
+                    states[name] = self._not_asked(name, before)
+                    continue
                 states[name], model = self._check(name, before, afresh=afresh)
                 if model is not None:
                     models[name] = model
+                took = self._clock() - began
+                is_silent = states[name].state == "unreachable" and took > _SILENT_SECONDS
             frozen = MappingProxyType(models), MappingProxyType(states)
             self._snapshot = Snapshot(*frozen, self._clock())
             self._due_after = self._next_interval()
         finally:
             self._refreshing.release()
+
+    def _not_asked(self, name: str, before: Snapshot) -> ModelState:
+        known = before.states.get(name, ModelState("missing"))
+        look = _Look(known.tag, None)
+        return self._problem(name, known, look, "unreachable", _NOT_ASKED)[0]
 
     def _check(
         self, name: str, before: Snapshot, *, afresh: bool

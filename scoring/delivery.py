@@ -75,7 +75,7 @@ class Delivery:
         stages = stages or StageClock()
         try:
             counts = self._deliver(batch, stages)
-        except _TRY_AGAIN:
+        except Exception:  # of whatever kind: the batch comes again
             n = len(batch.bodies)
             self._account(BatchCounts(received=n, held=n, stages=stages.seconds()), batch)
             raise

@@ -105,6 +105,9 @@ _ALL = (
     Setting("TELEMETRY_CONSOLE", "false", "local", "`true` prints metrics and traces"),
 )
 SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _ALL})
+# For commands that need no others: where the containers are, and where the scores go.
+STORAGE_SETTINGS = frozenset({"STORAGE_ACCOUNT_NAME", "STORAGE_CONNECTION_STRING", "DATA_DIR"})
+STORE_SETTINGS = frozenset(name for name in SETTINGS if name.startswith(("INFLUXDB_", "COSMOS_")))
 
 # What the Functions host and its Python worker read, and no code of ours: name, no default, where
 # it is set, why.

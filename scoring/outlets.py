@@ -18,7 +18,8 @@ from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from scoring.ledger import Ledger, StoreCounts
 from scoring.scored import Refused, ScoredBatch, Sink
-from scoring.spill import Spill, SpilledBatch, SpillFile
+from scoring.spill import Spill, SpillFile
+from scoring.spilled_batch import SpilledBatch
 
 _log = logging.getLogger(__name__)
 # In a row; one alone may be a batch that the store cannot take, and those behind it can be.

@@ -2,10 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from scoring.azure_host import is_on_azure, machine_name
 from scoring.cosmos_settings import CosmosSettings, read_cosmos
@@ -13,6 +13,7 @@ from scoring.errors import SettingsError
 from scoring.influx_settings import InfluxSettings, read_influx
 from scoring.known_settings import SETTINGS, Setting
 from scoring.names import is_account_name, is_container_name, is_model_name, is_plain_path
+from scoring.setting_reader import SettingReader, between, chosen
 from scoring.telemetry_settings import TelemetrySettings, read_telemetry
 
 __all__ = [
@@ -33,8 +34,6 @@ _SCHEDULE = re.compile(r"(\S+ +){5}\S+|\d+:\d{2}:\d{2}")
 _SCHEDULES = ("MODEL_RELOAD_SCHEDULE", "SPILL_DRAIN_SCHEDULE")
 # Where the app keeps what it writes by itself.
 _OWN_CONTAINERS = {"dead-letter", "spill", "status"}
-_T = TypeVar("_T")
-_N = TypeVar("_N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,83 +63,28 @@ class Settings:
     instance: str
 
 
-class _Reader:
-    """Takes values one by one and remembers what was wrong."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def problem(self, text: str) -> None:
-        self.problems.append(text)
-
-    def text(self, name: str) -> str | None:
-        return self._environ.get(name, "").strip() or SETTINGS[name].default
-
-    def is_set(self, name: str) -> bool:
-        return bool(self._environ.get(name, "").strip())
-
-    def required(self, name: str) -> str:
-        value = self.text(name)
-        if value is None:
-            self.problem(f"{name}: is not set; {SETTINGS[name].meaning}")
-        return value or ""
-
-    def parsed(self, name: str, parse: Callable[[str], _T], expected: str) -> _T:
-        """Parse a setting that has a default, and fall back to it after noting the problem."""
-        default = SETTINGS[name].default or ""
-        try:
-            return parse(self.text(name) or default)
-        except ValueError:
-            self.problem(f"{name}: set {expected}")
-            return parse(default)
-
-    def names(self, name: str) -> tuple[str, ...]:
-        text = self.text(name)
-        found = tuple(part.strip() for part in (text or "").split(","))
-        if text is not None and ("" in found or len(set(found)) < len(found)):
-            self.problem(f"{name}: set names separated by commas, each once and none empty")
-        return tuple(part for part in found if part)
-
-
-def _between(number: Callable[[str], _N], least: _N, most: _N) -> Callable[[str], _N]:
-    def parse(text: str) -> _N:
-        value = number(text)
-        if not least <= value <= most:
-            raise ValueError(text)
-        return value
-
-    return parse
-
-
 def _missing_features(text: str) -> Literal["reject", "median"]:
     choices: dict[str, Literal["reject", "median"]] = {"reject": "reject", "median": "median"}
-    return _chosen(choices, text)
+    return chosen(choices, text)
 
 
 def _time_tie_break(text: str) -> Literal["none", "sequence"]:
     choices: dict[str, Literal["none", "sequence"]] = {"none": "none", "sequence": "sequence"}
-    return _chosen(choices, text)
+    return chosen(choices, text)
 
 
 def _flag(text: str) -> bool:
-    return _chosen({"true": True, "false": False}, text)
+    return chosen({"true": True, "false": False}, text)
 
 
-def _chosen(choices: Mapping[str, _T], text: str) -> _T:
-    if text.lower() not in choices:
-        raise ValueError(text)
-    return choices[text.lower()]
-
-
-def _model_name(reader: _Reader) -> str:
+def _model_name(reader: SettingReader) -> str:
     name = reader.required("MODEL_NAME")
     if not is_model_name(name):
         reader.problem("MODEL_NAME: use 1 to 64 letters, digits, dots, underscores and hyphens")
     return name
 
 
-def _model_routes(reader: _Reader) -> tuple[tuple[str, str], ...]:
+def _model_routes(reader: SettingReader) -> tuple[tuple[str, str], ...]:
     pairs = [part.rpartition("=") for part in reader.names("MODEL_ROUTES")]
     routes = tuple((pattern.strip(), name.strip()) for pattern, _, name in pairs)
     if any(not pattern or not is_model_name(name) for pattern, name in routes):
@@ -150,7 +94,7 @@ def _model_routes(reader: _Reader) -> tuple[tuple[str, str], ...]:
     return routes
 
 
-def _container_name(reader: _Reader) -> str:
+def _container_name(reader: SettingReader) -> str:
     name = reader.required("MODEL_CONTAINER_NAME")
     if not is_container_name(name):
         reader.problem("MODEL_CONTAINER_NAME: use 3 to 63 of a-z, 0-9 and single hyphens")
@@ -159,57 +103,62 @@ def _container_name(reader: _Reader) -> str:
     return name
 
 
-def _model_file_path(reader: _Reader) -> str | None:
+def _model_file_path(reader: SettingReader) -> str | None:
     path = reader.text("MODEL_FILE_PATH")
     if path is not None and not is_plain_path(path):
         reader.problem("MODEL_FILE_PATH: set a path inside the container, such as iforest.joblib")
     return path
 
 
-def _trusted_types(reader: _Reader) -> frozenset[str]:
+def _trusted_types(reader: SettingReader) -> frozenset[str]:
     names = reader.names("TRUSTED_MODEL_TYPES")
     if not all(_TYPE_NAME.fullmatch(name) for name in names):
         reader.problem("TRUSTED_MODEL_TYPES: set exact module.Class names, without wildcards")
     return frozenset(names)
 
 
-def _check_storage(reader: _Reader, *, on_azure: bool) -> None:
+def _check_storage(reader: SettingReader, *, on_azure: bool) -> None:
     account = reader.text("STORAGE_ACCOUNT_NAME")
     by_key = reader.text("STORAGE_CONNECTION_STRING")
     if account and not is_account_name(account):
         reader.problem("STORAGE_ACCOUNT_NAME: set the bare name, 3 to 24 letters and digits")
     if account and by_key:
         reader.problem("STORAGE_ACCOUNT_NAME: set this or STORAGE_CONNECTION_STRING, not both")
-    if on_azure and not account and not by_key:
+    if on_azure and reader.reads("STORAGE_ACCOUNT_NAME") and not account and not by_key:
         reader.problem("STORAGE_ACCOUNT_NAME: is not set; on Azure a folder is lost")
 
 
-def _check_bindings(reader: _Reader, *, on_azure: bool) -> None:
+def _check_bindings(reader: SettingReader, *, on_azure: bool) -> None:
     """Check what the host puts into bindings: it knows no defaults, and fails without a word."""
     for name in ("EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP", *_SCHEDULES):
-        if on_azure and not reader.is_set(name):
+        if on_azure and reader.reads(name) and not reader.is_set(name):
             reader.problem(f"{name}: is not set; Azure knows no default; {SETTINGS[name].meaning}")
     for name in _SCHEDULES:
         if not _SCHEDULE.fullmatch(reader.required(name)):
             reader.problem(f"{name}: set six fields such as 0 */5 * * * *, or hh:mm:ss")
 
 
-def _check_sinks(reader: _Reader, *, on_azure: bool) -> None:
+def _check_sinks(reader: SettingReader, *, on_azure: bool) -> None:
     stores = ("INFLUXDB_URL", "COSMOS_ENDPOINT", "COSMOS_CONNECTION_STRING")
-    if on_azure and not any(map(reader.text, stores)):
+    if on_azure and all(map(reader.reads, stores)) and not any(map(reader.text, stores)):
         reader.problem(
             "INFLUXDB_URL: no store for the scores; on Azure SQLite is lost; set it, or"
             " COSMOS_ENDPOINT"
         )
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read and check every setting.
+def load_settings(
+    environ: Mapping[str, str] | None = None, only: Collection[str] = SETTINGS
+) -> Settings:
+    """Read and check every setting, or those that a command uses.
 
     Parameters
     ----------
     environ : mapping of str to str, optional
         Where the settings stand; the process environment by default.
+    only : collection of str
+        Names of the settings to read. Others are neither read nor refused, and have their
+        defaults.
 
     Raises
     ------
@@ -217,7 +166,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         With one sentence for each problem there is.
     """
     environ = os.environ if environ is None else environ
-    reader = _Reader(environ)
+    reader = SettingReader(environ, only)
     on_azure = is_on_azure(environ)
     _check_storage(reader, on_azure=on_azure)
     _check_sinks(reader, on_azure=on_azure)
@@ -228,7 +177,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
+def _settings(reader: SettingReader, environ: Mapping[str, str]) -> Settings:
     choose = reader.parsed
     return Settings(
         event_hub_name=reader.required("EVENT_HUB_NAME"),
@@ -246,16 +195,14 @@ def _settings(reader: _Reader, environ: Mapping[str, str]) -> Settings:
         time_tie_break=choose("TIME_TIE_BREAK", _time_tie_break, "none or sequence"),
         model_refresh_seconds=choose(
             "MODEL_REFRESH_SECONDS",
-            _between(float, 0.1, 86_400.0),
+            between(float, 0.1, 86_400.0),
             "a number of seconds from 0.1 to 86400",
         ),
         attribution_max_readings=choose(
-            "ATTRIBUTION_MAX_READINGS", _between(int, 0, 100_000), "a whole number from 0 to 100000"
+            "ATTRIBUTION_MAX_READINGS", between(int, 0, 100_000), "a whole number from 0 to 100000"
         ),
         fast_decoding=choose("FAST_DECODING", _flag, "true or false"),
-        spill_max_mb=choose(
-            "SPILL_MAX_MB", _between(float, 0.0, 1e6), "a number from 0 to 1000000"
-        ),
+        spill_max_mb=choose("SPILL_MAX_MB", between(float, 0.0, 1e6), "a number from 0 to 1000000"),
         influxdb=read_influx(reader.text, reader.required, reader.problem),
         cosmos=read_cosmos(reader.text, reader.problem),
         telemetry=read_telemetry(reader.text, environ, reader.problem),

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ from scoring.cache import Snapshot
 from scoring.clocks import has_passed
 from scoring.errors import StorageUnavailableError
 from scoring.ledger import Ledger
+from scoring.side_work import SideWork
 from scoring.storage import Container, Entry, Stored
 
 CONTAINER = "status"
@@ -89,8 +91,9 @@ class StatusBoard:
     """Writes this process's record and reads those of all.
 
     A record that cannot be written costs no batch: one that ends 15 s later tries again, and
-    readers see the process as silent after two minutes. Clocks may be wrong: one that is set back
-    stops no record, and a record that is seen to change is fresh whatever the clocks say.
+    readers see the process as silent after two minutes. It is written beside the batch, which
+    waits about a second for it; see `SideWork`. Clocks may be wrong: one that is set back stops no
+    record, and a record that is seen to change is fresh whatever the clocks say.
 
     Parameters
     ----------
@@ -101,6 +104,8 @@ class StatusBoard:
         UTC.
     monotonic : callable
         Seconds.
+    writing : SideWork, optional
+        How it is written beside the batches.
     """
 
     def __init__(
@@ -109,16 +114,20 @@ class StatusBoard:
         instance: str,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        writing: SideWork | None = None,
     ) -> None:
         self._container = container
         self._instance = instance
         self._clock = clock
         self._changes = _Changes(monotonic)
-        self._lock = threading.Lock()
+        self._writing = SideWork() if writing is None else writing
+        # two, so that no batch waits for a reader whom storage does not answer
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         self._written: datetime | None = None
         self._read: datetime | None = None
         self._records: tuple[SeenRecord, ...] = ()
-        self._unwritten: StatusRecord | None = None
+        self._newest: StatusRecord | None = None
+        self._stored: StatusRecord | None = None
 
     def batch_ended(
         self,
@@ -127,7 +136,7 @@ class StatusBoard:
         sinks: dict[str, str],
         remedies: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the record, at most every 15 s."""
+        """Have the record written, at most every 15 s."""
         now = self._clock()
         with self._lock:
             if not has_passed(_WRITE_EVERY, self._written, now):
@@ -148,12 +157,21 @@ class StatusBoard:
             stores=ledger.stores(),
             remedies={name: text for name, text in (remedies or {}).items() if text},
         )
+        self._writing.do(partial(self._put, record))
+        self._newest = record  # from now on it is told to be unwritten, if it is
+
+    def _put(self, record: StatusRecord) -> None:
+        # it may have waited for one before it, and readers take its time for this one's
+        dated = msgspec.structs.replace(record, written_time=self._clock())
         try:
-            self._container.put(f"{self._instance}.json", msgspec.json.encode(record))
-            self._unwritten = None
+            self._container.put(f"{self._instance}.json", msgspec.json.encode(dated))
+            self._stored = record
         except StorageUnavailableError as error:
-            self._unwritten = record
             _log.warning("status record not written: %s", error)
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until no record is being written, or so long; tell whether that is so."""
+        return self._writing.settle(seconds)
 
     def sweep(self) -> None:
         """Delete the records of processes that ended long ago."""
@@ -165,7 +183,7 @@ class StatusBoard:
     def fresh_records(self) -> tuple[SeenRecord, ...]:
         """Read the records younger than two minutes; at most once a second, for anyone may ask."""
         now = self._clock()
-        with self._lock:
+        with self._reading:
             if has_passed(_READ_EVERY, self._read, now):
                 found = {record.instance: record for record in self._read_records(now)}
                 own = self._fresh_unwritten(now)
@@ -180,8 +198,10 @@ class StatusBoard:
         return self._fresh_unwritten(self._clock()) is None
 
     def _fresh_unwritten(self, now: datetime) -> StatusRecord | None:
-        own = self._unwritten
-        return own if own is not None and abs(now - own.written_time) <= FRESH_FOR else None
+        own = self._newest
+        if own is None or own is self._stored or abs(now - own.written_time) > FRESH_FOR:
+            return None
+        return own
 
     def _read_records(self, now: datetime) -> Iterator[SeenRecord]:
         entries = list(self._container.list())

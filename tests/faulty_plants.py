@@ -88,7 +88,7 @@ class Plant:
     clock: Clock
     waits: dict[str, list[float]] = field(default_factory=dict)
 
-    def deliver(self, events: EventBatch) -> Fate:
+    def deliver(self, events: EventBatch, *, settles: bool = True) -> Fate:
         """Deliver a batch as the trigger does; only errors of the one tree keep it."""
         before = sum(map(sum, self.waits.values()))
         started = time.monotonic()
@@ -98,6 +98,8 @@ class Plant:
         except ScoringError as found:
             error = found
         seconds = time.monotonic() - started + sum(map(sum, self.waits.values())) - before
+        if settles:  # so that health is asked about a record whose fate is known
+            assert self.deployment.app.delivery.status.settle(60)
         self.clock.move(seconds=16)  # so that the next batch leaves a status record, too
         return Fate(seconds, counts, error)
 
@@ -198,6 +200,7 @@ def running_plant(
             finally:
                 for store in stores:
                     store.released.set()
+                assert deployment.app.delivery.status.settle(60)
 
 
 def publish_model(plant: Plant) -> None:

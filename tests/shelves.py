@@ -45,17 +45,23 @@ class Shelf:
         Raised by `fetch`.
     unloadable : dict of str to exception
         Raised when that version is loaded.
+    takes_s : float
+        How long `fetch` takes, on `clock`.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     failing: Exception | None = None
     unloadable: dict[str, Exception] = field(default_factory=dict)
     fetches: int = 0
+    takes_s: float = 0.0
+    clock: Clock | None = None
     loads: list[str] = field(default_factory=list)
 
     def fetch(self, name: str, known_tag: str | None) -> Fetched | NotRead:
         """Look for a version; its tag is its name."""
         self.fetches += 1
+        if self.clock is not None:
+            self.clock.now += self.takes_s
         if self.failing is not None:
             raise self.failing
         if name not in self.versions:

@@ -63,6 +63,34 @@ def test_a_store_that_was_unreachable_is_ready_again_without_a_new_version(
     assert state(looked_at_again(cache, clock, REFRESH)) == "ready"
 
 
+def test_a_storage_that_is_silent_is_asked_once_a_look_however_many_models_there_are(
+    shelf: Shelf, clock: Clock
+) -> None:
+    """A batch that waits for the look would wait for each of them; ready ones stay in use."""
+    names = ["a", "b", "c"]
+    shelf.versions |= dict.fromkeys(names, "v1")
+    shelf.clock = clock
+    cache = ModelCache(shelf, names, REFRESH, clock)
+    cache.refresh()
+    shelf.failing, shelf.takes_s = StorageUnavailableError("models", "m", "timed out"), 48.0
+    shelf.fetches, began = 0, clock.now
+    found = looked_at_again(cache, clock, REFRESH)
+    assert (shelf.fetches, clock.now - began) == (1, REFRESH + 48.0)
+    assert {one.state for one in found.states.values()} == {"unreachable"}
+    assert found.models.keys() == set(names)
+    shelf.failing, shelf.takes_s = None, 0.0
+    found = looked_at_again(cache, clock, REFRESH)
+    assert {one.state for one in found.states.values()} == {"ready"}
+
+
+def test_a_storage_that_fails_quickly_is_asked_for_each_model(shelf: Shelf, clock: Clock) -> None:
+    """It may be the one file alone."""
+    cache = ModelCache(shelf, ["a", "b"], REFRESH, clock)
+    shelf.failing = StorageUnavailableError("models", "m", "denied")
+    cache.refresh()
+    assert shelf.fetches == 2
+
+
 def test_a_version_that_was_away_is_ready_again(
     cache: ModelCache, shelf: Shelf, clock: Clock
 ) -> None:

@@ -223,8 +223,38 @@ def test_a_damaged_file_ends_every_command_with_1(wrong: Deployment, run: Run) -
 def test_wrong_settings_are_told(run: Run, environ: pytest.MonkeyPatch) -> None:
     """In the words of health."""
     environ.setenv("MISSING_FEATURES", "perhaps")
-    ran = run("list")
+    ran = run("replay")
     assert (ran.code, "MISSING_FEATURES: set reject or median" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value", "is_refused"),
+    [
+        (["list"], "INFLUXDB_URL", "http://influx:8086", False),
+        (["list"], "SENSOR_ID_KEYS", "id,", False),
+        (["list"], "WEBSITE_SITE_NAME", "func-scorer", True),
+        (["show"], "INFLUXDB_URL", "http://influx:8086", False),
+        (["show"], "SENSOR_ID_KEYS", "id,", True),
+        (["replay", "--dry-run"], "INFLUXDB_URL", "http://influx:8086", False),
+        (["replay", "--dry-run"], "COSMOS_WRITE", "some", False),
+        (["replay", "--dry-run"], "MODEL_ROUTES", "pumps", True),
+        (["replay"], "INFLUXDB_URL", "http://influx:8086", True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_command_refuses_the_settings_that_it_uses_alone(
+    run: Run,
+    environ: pytest.MonkeyPatch,
+    arguments: list[str],
+    name: str,
+    value: str,
+    *,
+    is_refused: bool,
+) -> None:
+    """Who looks at letters needs no store's token; on Azure a folder holds none in any case."""
+    environ.setenv(name, value)
+    ran = run(*arguments)
+    assert (ran.code, bool(ran.err)) == (is_refused, is_refused), ran.err
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,19 @@ def test_received_is_scored_rejected_or_held_whatever_happened(ready: Deployment
     assert rejected == {"internal": 4, "invalid_json": 1, "not_utf8": 1}
 
 
+def test_a_bug_while_events_are_turned_away_holds_the_batch_and_counts_it(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is let go that was not kept, and what came again stands in the ledger."""
+    delivery = ready.app.delivery
+    monkeypatch.setattr("scoring.delivery.whole_events", Mock(side_effect=IndexError("a bug")))
+    with_model(delivery, a_bug)
+    with pytest.raises(IndexError):
+        delivery.deliver(batch_for(ready, [body(0), body(1)]))
+    totals = delivery.ledger.totals()
+    assert (totals["received"], totals["held"], totals["unaccounted"]) == (2, 2, 0)
+
+
 def test_different_readings_of_one_identity_are_counted_and_warned_about(
     ready: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ in the middle, as it does for want of space.
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from scoring.dead_letters import DeadLetters
 from scoring.errors import ModelUnavailableError, StorageUnavailableError
 from scoring.storage import FolderStorage
 from scoring.storage.blob import _TIMEOUTS
+from tests.cut_off import CutOffProxy
 from tests.faulty_plants import (
     BAD,
     N_GOOD,
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 N_EVENTS = N_GOOD + 1
 # What docs/faults.md promises for one batch while connections to Blob Storage are refused.
 LONGEST_S = 20
+# What it promises for one call where Blob Storage is silent, and for the status record.
+LONGEST_CALL_S = 60
+STATUS_S = 1
 
 
 class SqliteFile:
@@ -180,12 +185,21 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(_TIMEOUTS, name, 0)
 
 
+@pytest.fixture
+def short_silence(monkeypatch: pytest.MonkeyPatch, without_pauses: None) -> None:
+    """Let the client take a storage for silent after a second; a test shows how long it waits."""
+    monkeypatch.setitem(_TIMEOUTS, "read_timeout", 1)
+
+
 @contextmanager
-def blob_plant(folder: Path, blob: Blob, influx: InfluxStore) -> Iterator[Plant]:
+def blob_plant(
+    folder: Path, blob: Blob, influx: InfluxStore, *, port: int = 0, refresh_s: float = 1
+) -> Iterator[Plant]:
     """Run an app on Blob Storage, that looks for models as often as a test needs."""
+    ports = replace(blob.ports, blob=port) if port else blob.ports
     environ = {
-        "STORAGE_CONNECTION_STRING": connection_string(blob.ports),
-        "MODEL_REFRESH_SECONDS": "1",
+        "STORAGE_CONNECTION_STRING": connection_string(ports),
+        "MODEL_REFRESH_SECONDS": str(refresh_s),
     }
     with running_plant(folder / "data", Clock(), [influx], **environ) as plant:
         yield plant
@@ -256,3 +270,70 @@ def test_blob_storage_that_is_down_when_a_store_is_holds_the_batch(
         assert plant.drain() == 0
         assert plant.recover(batch(bad=None)) == 0
         assert_nothing_lost(plant, good(), [])
+
+
+@contextmanager
+def silent_blob(
+    folder: Path, blob: Blob, influx: InfluxStore
+) -> Iterator[tuple[Plant, CutOffProxy]]:
+    """Run an app with a model, whose Blob Storage has just fallen silent."""
+    blob.start()
+    with (
+        CutOffProxy(blob.ports.blob).running() as proxy,
+        blob_plant(folder, blob, influx, port=proxy.port, refresh_s=3_600) as plant,
+    ):
+        publish_model(plant)
+        plant.deployment.app.delivery.cache.refresh()
+        proxy.fall_silent()
+        try:
+            yield plant, proxy
+        finally:
+            proxy.restore()
+
+
+def test_a_silent_blob_storage_stalls_no_batch_that_needs_nothing_of_it(
+    tmp_path: Path, blob: Blob, influx: InfluxStore, up: Fronts
+) -> None:
+    """The status record is written when it answers again, and is the newest one then."""
+    up.start(influx)
+    with silent_blob(tmp_path, blob, influx) as (plant, proxy):
+        for first in (0, 1_000, 2_000):
+            fate = plant.deliver(batch(first, bad=None), settles=False)
+            assert fate.at(influx).written == N_GOOD
+            assert fate.seconds < STATUS_S + SLOW_S
+        assert not plant.deployment.app.delivery.status.can_write()
+        proxy.restore()
+        assert plant.deployment.app.delivery.status.settle(60)
+        _, parts = plant.health()
+        assert (parts["storage"]["state"], parts["scoring"]["counts"]["scored"]) == (
+            "ok",
+            3 * N_GOOD,
+        )
+        assert_nothing_lost(plant, sorted(good() + good(1_000) + good(2_000)), [])
+
+
+@pytest.mark.usefixtures("short_silence")
+@pytest.mark.parametrize("bad", [BAD, None], ids=["dead letters", "spill"])
+def test_a_silent_blob_storage_holds_a_batch_that_needs_it(
+    tmp_path: Path, blob: Blob, influx: InfluxStore, up: Fronts, bad: bytes | None
+) -> None:
+    """A dead letter, or a store that is down: the batch comes again, and is stored then."""
+    if bad is not None:
+        up.start(influx)
+    with silent_blob(tmp_path, blob, influx) as (plant, proxy):
+        fate = plant.deliver(batch(bad=bad), settles=False)
+        assert_held(plant, fate, StorageUnavailableError, N_GOOD + (bad is not None))
+        assert fate.seconds < STATUS_S + SLOW_S
+        proxy.restore()
+        if bad is None:
+            up.start(influx)
+        assert plant.recover(batch(bad=bad)) == 0
+        assert_nothing_lost(plant, good(), [bad] if bad else [])
+
+
+def test_a_call_to_a_silent_blob_storage_is_given_up_within_a_minute() -> None:
+    """Every try, and the longest pause before each but the first."""
+    retries, growth = _TIMEOUTS["retry_total"], _TIMEOUTS["increment_base"]
+    pauses = [_TIMEOUTS["initial_backoff"] + growth**n for n in range(retries)]
+    tries = (retries + 1) * _TIMEOUTS["read_timeout"]
+    assert tries + sum(pauses) + retries * _TIMEOUTS["random_jitter_range"] < LONGEST_CALL_S

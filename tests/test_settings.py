@@ -8,7 +8,7 @@ import pytest
 
 from bicep_checks.app_settings import settings_of
 from scoring.errors import SettingsError
-from scoring.known_settings import HOST_SETTINGS
+from scoring.known_settings import HOST_SETTINGS, STORAGE_SETTINGS
 from scoring.settings import SETTINGS, load_settings
 
 ALL_SETTINGS = (*SETTINGS.values(), *HOST_SETTINGS.values())
@@ -136,6 +136,45 @@ def test_a_model_path_cannot_leave_the_container(path: str) -> None:
 def test_a_route_is_a_pattern_and_a_model(routes: str) -> None:
     """A model's name becomes a path, so it follows the rule for names."""
     assert problems(MODEL_ROUTES=routes)[0].startswith("MODEL_ROUTES: ")
+
+
+# One wrong value each, of all whose value can be wrong alone.
+WRONG = {
+    "STORAGE_ACCOUNT_NAME": "Read Ings",
+    "MODEL_CONTAINER_NAME": "M",
+    "MODEL_FILE_PATH": "../iforest.joblib",
+    "MODEL_NAME": "a/b",
+    "MODEL_ROUTES": "pumps",
+    "TRUSTED_MODEL_TYPES": "plant.*",
+    "FEATURE_KEYS": "a,a",
+    "SENSOR_ID_KEYS": "id,",
+    "MISSING_FEATURES": "perhaps",
+    "MODEL_REFRESH_SECONDS": "0",
+    "SPILL_DRAIN_SCHEDULE": "often",
+    "INFLUXDB_URL": "influx",
+    "COSMOS_WRITE": "some",
+    "COSMOS_DATABASE": "a/b",
+    "OTEL_TRACES_SAMPLER_ARG": "2",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_settings_that_are_not_to_be_read_are_not_refused(name: str) -> None:
+    """Nor is one that is to be read overlooked."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(WRONG, only={name})
+    assert {one.partition(":")[0] for one in caught.value.problems} >= {name}
+    assert {one.partition(":")[0] for one in caught.value.problems} <= {name, *INFLUX}
+    others = {one: value for one, value in WRONG.items() if one != name}
+    load_settings(others, only={name})
+
+
+def test_settings_that_are_not_to_be_read_have_their_defaults() -> None:
+    """Nothing of what was not checked is handed on."""
+    settings = load_settings({**AZURE, "MODEL_NAME": "pumps"}, only=STORAGE_SETTINGS)
+    assert (settings.storage_account_name, settings.model_name) == ("readings", "default")
+    assert (settings.influxdb, settings.cosmos) == (None, None)
+    assert load_settings({"WEBSITE_SITE_NAME": "x"}, only={"FEATURE_KEYS"}).feature_keys is None
 
 
 def test_routes_need_the_registry() -> None:

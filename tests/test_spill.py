@@ -1,8 +1,11 @@
 """Scored batches wait in storage while a store is down, and come back as they were."""
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,12 +16,16 @@ from scoring.errors import SpillFullError
 from scoring.event_batch import EventBatch
 from scoring.pipeline import score_batch
 from scoring.scored import Refused, ScoredBatch
-from scoring.spill import Spill, SpilledBatch
+from scoring.spill import Spill
+from scoring.spilled_batch import SpilledBatch
 from scoring.storage import Container, Entry, FolderStorage
 from tests.deployments import deployed
 from tests.event_batches import body, event_batch
 from tests.kinds_of_storage import container_of
 from tests.small_models import publish, small_model
+
+# Beyond what is waited for on purpose; a machine that is busy with other tests is slow.
+SLOW_S = 10.0
 
 
 class Clock:
@@ -283,3 +290,55 @@ def test_what_waits_for_stores_that_are_switched_off_is_counted(
     for name in ("influxdb", "cosmos"):
         spill.put(name, events, [scored])
     assert spill.of_others({"influxdb"}) == {"cosmos": 1}
+
+
+@pytest.mark.parametrize("other", ["batch", "reader"])
+def test_a_batch_does_not_wait_for_the_listing_of_another(
+    container: Container,
+    work: tuple[EventBatch, ScoredBatch],
+    monkeypatch: pytest.MonkeyPatch,
+    other: str,
+) -> None:
+    """A storage that is silent would hold up each of them in turn; health is one, too."""
+    events, scored = work
+    spill, asked, released = Spill(container, 10, Clock()), threading.Event(), threading.Event()
+    listing = container.list
+
+    def silent_once(prefix: str = "") -> Iterator[Entry]:
+        if not asked.is_set():
+            asked.set()
+            assert released.wait(60)
+        return listing(prefix)
+
+    monkeypatch.setattr(container, "list", silent_once)
+    put = partial(spill.put, "a", *numbered(events, scored, 1))
+    first = threading.Thread(target=spill.depth if other == "reader" else put)
+    first.start()
+    assert asked.wait(60)
+    started = time.monotonic()
+    spill.put("a", *numbered(events, scored, 2))
+    assert time.monotonic() - started < SLOW_S
+    released.set()
+    first.join(60)
+    assert len(list(spill.waiting("a"))) == 2 - (other == "reader")
+
+
+def test_what_was_put_during_a_listing_counts(
+    container: Container, work: tuple[EventBatch, ScoredBatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches side by side do not fill the spill beyond its size."""
+    events, scored = work
+    Spill(container, 10, Clock()).put("a", *numbered(events, scored, 1))
+    (entry,) = container.list()
+    spill, listing = Spill(container, 2.5 * entry.size / 1e6, Clock()), container.list
+    puts = iter([2])
+
+    def with_another(prefix: str = "") -> Iterator[Entry]:
+        found = list(listing(prefix))
+        for number in puts:
+            spill.put("a", *numbered(events, scored, number))
+        return iter(found)
+
+    monkeypatch.setattr(container, "list", with_another)
+    with pytest.raises(SpillFullError):
+        spill.put("a", *numbered(events, scored, 3))

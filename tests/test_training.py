@@ -91,6 +91,57 @@ def test_calibrate_writes_a_manifest_beside_the_artifact(tmp_path: Path, recordi
     assert manifest.calibration.n_readings == 200
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_refused"),
+    [
+        ("INFLUXDB_URL", "http://influx:8086", False),
+        ("FEATURE_KEYS", "a,a", False),
+        ("TRUSTED_MODEL_TYPES", "plant.*", True),
+        ("MODEL_CONTAINER_NAME", "M", True),
+        ("STORAGE_ACCOUNT_NAME", "Read Ings", True),
+        ("MODEL_REFRESH_SECONDS", "0", True),
+    ],
+)
+def test_publish_refuses_the_settings_that_it_uses_alone(
+    recording: Path,
+    settings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    *,
+    is_refused: bool,
+) -> None:
+    """Who publishes a model needs no store's token."""
+    monkeypatch.setenv(name, value)
+    code = main(["fit", str(recording), "--publish", "--n-estimators", "5"])
+    assert (code, f"{name}: " in capsys.readouterr().err) == (is_refused, is_refused)
+    assert (settings / "models").exists() != is_refused
+
+
+def test_a_model_is_published_into_the_container_that_is_set(
+    recording: Path, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command uses is read."""
+    monkeypatch.setenv("MODEL_CONTAINER_NAME", "plant-models")
+    assert main(["fit", str(recording), "--publish", "--n-estimators", "5"]) == 0
+    assert (settings / "plant-models" / "default" / "current.json").exists()
+
+
+def test_calibrating_a_local_file_takes_no_storage(
+    settings: Path, tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a wrong setting of it refused; in storage it is."""
+    monkeypatch.setenv("STORAGE_ACCOUNT_NAME", "Read Ings")
+    path = tmp_path / "m.joblib"
+    forest = IsolationForest(n_estimators=5, random_state=1).fit(_random.normal(size=(50, 2)))
+    joblib.dump(forest, path)
+    arguments = ["calibrate", str(path), "--data", str(recording)]
+    arguments += ["--features", "humidity,temperature"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--in-storage"]) == 1
+
+
 def test_fit_can_publish_at_once(
     settings: Path, recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

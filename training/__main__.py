@@ -11,6 +11,7 @@ from rich.console import Console
 from replay.columns import UnknownColumnError, column_names
 from replay.recordings import Recording, describe, read_recording
 from scoring.errors import ScoringError
+from scoring.known_settings import STORAGE_SETTINGS
 from scoring.manifest import Manifest, read_manifest
 from scoring.registry import LoadOptions, Registry, beside_path
 from scoring.settings import Settings, load_settings
@@ -21,6 +22,10 @@ from training.fitting import Artifact, fit
 
 _console = Console(stderr=True)
 _MANIFEST = "manifest.json"
+# What a command does not use it does not refuse either: a store's token may be elsewhere.
+_IN_MODELS = STORAGE_SETTINGS | {"MODEL_CONTAINER_NAME"}
+_TO_PUBLISH = _IN_MODELS | {"TRUSTED_MODEL_TYPES", "MODEL_REFRESH_SECONDS"}
+_TO_CALIBRATE = frozenset({"TRUSTED_MODEL_TYPES", "FEATURE_KEYS", "MODEL_NAME"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,7 +147,7 @@ def _publish(options: argparse.Namespace) -> str:
 
 
 def _publish_artifact(artifact: Artifact) -> str:
-    settings = load_settings()
+    settings = load_settings(only=_TO_PUBLISH)
     manifest = artifact.manifest
     registry = Registry(_models(settings), LoadOptions(settings.trusted_model_types))
     with _console.status(f"publishing {manifest.name}/{manifest.version}"):
@@ -154,7 +159,8 @@ def _publish_artifact(artifact: Artifact) -> str:
 
 
 def _calibrate(options: argparse.Namespace) -> str:
-    settings = load_settings()
+    in_models = _IN_MODELS if options.in_storage else frozenset[str]()
+    settings = load_settings(only=_TO_CALIBRATE | in_models)
     models = _models(settings)
     data = _artifact_bytes(models, options)
     load = LoadOptions(settings.trusted_model_types, _features(options) or settings.feature_keys)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from fuzz.doubles import NOW
+from fuzz.doubles import NOW, AtOnce
 from fuzz.findings import expect
 from fuzz.tokens import FIELD, PATHS
 from fuzz.watching import Watch, stays_within
@@ -113,7 +113,8 @@ class Names:
             expect(error.problems, "refused without a problem")
             return
         self._app(settings)
-        board = StatusBoard(FolderStorage(self._folder).container("status"), instance, lambda: NOW)
+        records = FolderStorage(self._folder).container("status")
+        board = StatusBoard(records, instance, lambda: NOW, writing=AtOnce())
         with suppress(ScoringError):
             board.batch_ended(Ledger(), {}, {})
 

@@ -24,7 +24,7 @@ from scoring.manifest import read_manifest
 from scoring.pipeline import Policy, score_batch
 from scoring.registry import CURRENT, Registry
 from scoring.routing import Routes
-from scoring.spill import SpilledBatch
+from scoring.spilled_batch import SpilledBatch
 from scoring.status import StatusRecord
 
 _READING = b'{"sensor_id": "pump-1", "time": 1777636800, "temperature": 20, "vibration": 1}'
