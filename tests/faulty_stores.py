@@ -38,7 +38,7 @@ class FaultyStore(Protocol):
     fault : str
         `silent`: takes a write, and never says so. `errors`: 500. `busy`: 429, and when to come
         again. `partial`: takes a part, and fails. `denied`: 401. `missing`: 404. `refusing`: takes
-        all but one reading, for ever.
+        all but one reading, for ever. `elsewhere`: what answers is no InfluxDB, and says 200.
     n_writes : int
         Requests that asked to write.
     """
@@ -153,6 +153,7 @@ _STATUS: Mapping[str, int] = {
     "busy": 429,
     "denied": 401,
     "missing": 404,
+    "elsewhere": 200,
 }
 
 
