@@ -114,6 +114,40 @@ def test_an_identity_without_a_token_is_told_its_role(
     assert waits.seconds == []
 
 
+def test_threads_wait_together_for_an_identity_without_a_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which may take long: those that waited for the first to be told do not ask as well."""
+    n_asked: list[None] = []
+
+    class Slow(Credential):
+        def get_token(self, *_: str, **__: Any) -> AccessToken:
+            n_asked.append(None)
+            threading.Event().wait(0.5)
+            raise ClientAuthenticationError("no identity")
+
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", Slow)
+    found = CosmosSettings("https://127.0.0.1:1", None, "plant", "scores", "all")
+    errors: list[str] = []
+    together = threading.Barrier(8)
+
+    def write() -> None:
+        together.wait()
+        with pytest.raises(SinkUnavailableError) as caught:
+            sink.write([scored_batch(1)])
+        errors.append(str(caught.value))
+
+    with closing(CosmosSink(found, ("sensor_id",), Waits())) as sink:
+        threads = [threading.Thread(target=write) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(n_asked) == 1
+    assert len(errors) == 8
+    assert all("Data Contributor on the container of COSM" in error for error in errors)
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_wrong_key_is_named_at_once(
     cosmos: CosmosServer, container_name: str, status: int

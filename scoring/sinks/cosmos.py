@@ -5,15 +5,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scoring.cosmos_settings import CosmosSettings
 from scoring.errors import SinkThrottledError
 from scoring.scored import Refused, ScoredBatch
 from scoring.sinks.cosmos_account import SINK_NAME, CosmosAccount
-from scoring.sinks.cosmos_answers import DeniedError, Outcome, read_error, read_fault
+from scoring.sinks.cosmos_answers import (
+    UNREADABLE,
+    WAITED_IN_VAIN,
+    DeniedError,
+    OddAnswerError,
+    Outcome,
+    read_error,
+    read_fault,
+    read_success,
+)
 from scoring.sinks.cosmos_documents import Group, Item, anomalous_rows, groups
 from scoring.sinks.cosmos_marks import StoredMarks
+from scoring.sinks.cosmos_silence import Silence
 
 if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy
@@ -40,8 +50,9 @@ class CosmosSink:
     outages are tried again within bounds, with jitter and as late as the service asks. While a
     throttled service takes some documents, `write` goes on for up to four minutes; without any
     progress it ends after three rounds or about twenty seconds, and after one round in which it
-    waits in vain for every answer. What a throttled write has stored is remembered when it is given
-    up; the next one of the same readings goes on there.
+    waits in vain for every answer; writes at the same time wait together, and not in turn. What a
+    throttled write has stored is remembered when it is given up; the next one of the same readings
+    goes on there.
 
     Parameters
     ----------
@@ -68,7 +79,7 @@ class CosmosSink:
         self._sleep = sleep
         self._clock = clock
         self._marks = StoredMarks(clock)
-        self._account = CosmosAccount(settings)
+        self._account = CosmosAccount(settings, clock)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -95,6 +106,7 @@ class CosmosSink:
             if self._clock() >= end_s:
                 self._marks.mark(_stored(whole, left, refused))
                 raise self._account.too_slow()
+            began_s = self._clock()
             outcomes = self._round(left, end_s)
             left = [group for one in outcomes for group in one.left]
             refused += [one for outcome in outcomes for one in outcome.refused]
@@ -104,7 +116,7 @@ class CosmosSink:
             faulty = [one for one in outcomes if one.fault]
             if faulty:
                 try:
-                    self._wait(faulty, stalled, self._clock() - since)
+                    self._wait(faulty, stalled, self._clock() - since, began_s)
                 except SinkThrottledError:
                     self._marks.mark(_stored(whole, left, refused))
                     raise
@@ -120,7 +132,7 @@ class CosmosSink:
         self._marks.clear()
         self._account.close()
 
-    def _wait(self, faulty: Sequence[Outcome], stalled: int, spent: float) -> None:
+    def _wait(self, faulty: Sequence[Outcome], stalled: int, spent: float, began_s: float) -> None:
         """Wait before the next round, or raise where patience ends."""
         asked = max(one.asked_seconds for one in faulty)
         backoff = _FIRST_WAIT_SECONDS * 2 ** max(stalled - 1, 0)
@@ -130,10 +142,12 @@ class CosmosSink:
         faults = [one.fault for one in faulty]
         is_too_long = spent + seconds > _LONGEST_STALL_SECONDS
         # one silence is enough: the batch is spilled, and the service is tried beside it
-        is_silent = self._account.is_silent(faults, spent)
+        is_silent = self._account.is_silent(faults, spent, began_s)
         if stalled >= _MOST_STALLED_ROUNDS or is_too_long or is_silent:
             raise self._account.exhausted(faults)
         self._sleep(seconds)
+        if self._account.is_silent(faults, 0.0, began_s):  # another write found out meanwhile
+            raise self._account.exhausted(faults)
 
     def _round(self, left: Sequence[Group], end_s: float) -> Sequence[Outcome]:
         """Send every group once; after a fault, or too late, those not yet sent are left."""
@@ -150,16 +164,24 @@ class CosmosSink:
                 self._account.forget_container()
                 self._marks.clear()
             raise self._account.denied(error.status) from error
+        except OddAnswerError as error:
+            self._account.forget_container()  # what the client knows of it may be as odd
+            raise self._account.not_cosmos() from error
 
     def _send_all(
         self, container: "ContainerProxy", left: Sequence[Group], end_s: float
     ) -> Sequence[Outcome]:
-        stop = threading.Event()
+        stop, silence, queued_s = threading.Event(), self._account.silence, self._clock()
 
         def send(group: Group) -> Outcome:
             if self._clock() >= end_s:
                 stop.set()
-            return _send(container, group, stop)
+            if stop.is_set():
+                return Outcome([group], has_progress=False)
+            if silence.was_found_after(queued_s):  # while this one waited for its turn
+                stop.set()
+                return Outcome([group], has_progress=False, fault=WAITED_IN_VAIN)
+            return _send(container, group, stop, silence, self._clock())
 
         if len(left) == 1:
             return [send(left[0])]
@@ -186,20 +208,42 @@ def _stored(
                 yield item
 
 
-def _send(container: "ContainerProxy", group: Group, stop: threading.Event) -> Outcome:
-    """Send one group, unless the round stopped."""
-    from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
-
-    if stop.is_set():
-        return Outcome([group], has_progress=False)
-    operations = [("upsert", (item.document,)) for item in group.items]
+def _send(
+    container: "ContainerProxy",
+    group: Group,
+    stop: threading.Event,
+    silence: Silence,
+    now_s: float,
+) -> Outcome:
+    """Send one group; what is no success stops the round."""
     outcome: Outcome | None = None
     try:
-        container.execute_item_batch(operations, partition_key=group.sensor_id)
-        outcome = Outcome()
-    except AzureError as error:
-        outcome = read_error(error, group)
+        outcome = _ask(container, group, silence, now_s)
     finally:  # what is raised stops the others too
         if outcome is None or outcome.fault:
             stop.set()
     return outcome
+
+
+def _ask(container: "ContainerProxy", group: Group, silence: Silence, now_s: float) -> Outcome:
+    """Send one group, and read what comes."""
+    from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
+
+    operations = [("upsert", (item.document,)) for item in group.items]
+    came: list[Any] = []  # the answers, as they are before the client reads them
+    try:
+        answers = container.execute_item_batch(
+            operations, partition_key=group.sensor_id, raw_response_hook=came.append
+        )
+        return read_success(answers, group)
+    except AzureError as error:
+        return read_error(error, group)
+    except UNREADABLE as error:
+        if not came:  # nothing came that could be at fault: a bug
+            raise
+        raise OddAnswerError from error
+    finally:
+        if came:
+            silence.answered()
+        else:
+            silence.unanswered(now_s)

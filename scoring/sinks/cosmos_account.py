@@ -1,11 +1,14 @@
 """Opens the one container of a Cosmos DB account that scores are written to."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scoring.cosmos_settings import CosmosSettings, account_endpoint
 from scoring.errors import SinkThrottledError, SinkUnavailableError
+from scoring.sinks.cosmos_answers import UNREADABLE, WAITED_IN_VAIN
+from scoring.sinks.cosmos_silence import Silence
 
 if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy, CosmosClient
@@ -45,31 +48,76 @@ class CosmosAccount:
     Parameters
     ----------
     settings : CosmosSettings
+    clock : callable
+        Monotonic seconds.
     """
 
-    def __init__(self, settings: CosmosSettings) -> None:
+    def __init__(
+        self, settings: CosmosSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.silence = Silence(clock, _TIMEOUT_S)
         self._settings = settings
+        self._clock = clock
+        self._without_token_s = float("-inf")
         self._lock = threading.Lock()
         self._client: CosmosClient | None = None
         self._container: ContainerProxy | None = None
 
     def container(self) -> "ContainerProxy":
-        """Return the container.
+        """Return the container. Threads that wait while one opens it share what it meets.
 
         Raises
         ------
         AzureError
             If the account does not answer, or refuses.
         SinkUnavailableError
-            If the container has another partition key.
+            If the container has another partition key, if what answers is no Cosmos DB account, or
+            if another thread, which this one waited for, found the account silent.
         """
+        came_s = self._clock()
         with self._lock:
             if self._container is None:
-                self._client = self._client or self._connect()
-                container = self._open(self._client)
-                self._check_partition_key(container.read())
-                self._container = container
+                self._give_up_with_others(came_s)
+                self._container = self._opened()
             return self._container
+
+    def _give_up_with_others(self, came_s: float) -> None:
+        """Raise what those that came first waited for: else each would wait as long in its turn."""
+        if self.silence.was_found_after(came_s):
+            raise self.exhausted([WAITED_IN_VAIN])
+        if self._without_token_s > came_s:
+            raise self.denied(None)
+
+    def _opened(self) -> "ContainerProxy":
+        from azure.core.exceptions import (  # noqa: PLC0415  # with the client
+            AzureError,
+            ClientAuthenticationError,
+        )
+
+        began_s, is_first = self._clock(), self._client is None
+        try:
+            self._client = self._client or self._connect()
+            container = self._open(self._client)
+            self._check_partition_key(container.read())
+        except AzureError as error:
+            if getattr(error, "status_code", None) is not None:
+                self.silence.answered()
+            elif isinstance(error, ClientAuthenticationError):
+                self._without_token_s = self._clock()
+            else:
+                self.silence.unanswered(began_s)
+            raise
+        except UNREADABLE as error:
+            if is_first:  # what it read of the account may be as odd; nobody else uses it yet
+                self._forget_client()
+            raise self.not_cosmos() from error
+        self.silence.answered()
+        return container
+
+    def _forget_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = None
 
     def forget_container(self) -> None:
         """Look for the container again before the next write: it is gone."""
@@ -79,9 +127,8 @@ class CosmosAccount:
     def close(self) -> None:
         """Let go of the connections; the next use opens them again."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-            self._client = self._container = None
+            self._forget_client()
+            self._container = None
 
     def _connect(self) -> "CosmosClient":
         from azure.cosmos import CosmosClient  # noqa: PLC0415  # 0.15 s, first use only
@@ -141,9 +188,21 @@ class CosmosAccount:
         found = "no token for this app's identity" if status is None else f"answered {status}"
         return SinkUnavailableError(SINK_NAME, found, self._remedy(status))
 
-    def is_silent(self, faults: Sequence[str], spent: float) -> bool:
-        """Tell whether no answer came in all the time that a request waits; seconds."""
-        return spent >= _TIMEOUT_S and not any(one.startswith("answered") for one in faults)
+    def is_silent(self, faults: Sequence[str], spent: float, began_s: float) -> bool:
+        """Tell whether no answer came in all the time that a request waits.
+
+        Parameters
+        ----------
+        faults : sequence of str
+            Of one round.
+        spent : float
+            Seconds without progress.
+        began_s : float
+            When the round began.
+        """
+        if any(one.startswith("answered") for one in faults):
+            return False
+        return spent >= _TIMEOUT_S or self.silence.was_found_after(began_s)
 
     def exhausted(self, faults: Sequence[str]) -> SinkUnavailableError:
         """Say what to mend where the service did not take anything for too long."""
@@ -152,6 +211,12 @@ class CosmosAccount:
             return SinkThrottledError(SINK_NAME, _THROTTLED, remedy)
         remedy = f"check that the account of {self._setting()} is reachable"
         return SinkUnavailableError(SINK_NAME, faults[0], remedy)
+
+    def not_cosmos(self) -> SinkUnavailableError:
+        """Say that what answers is something else, such as a gateway or another service."""
+        remedy = f"check that {self._setting()} names one, and what stands in front of it"
+        found = "does not answer as a Cosmos DB account does"
+        return SinkUnavailableError(SINK_NAME, found, remedy)
 
     def too_slow(self) -> SinkUnavailableError:
         """Say what to mend where the service took documents, but not all within one write."""

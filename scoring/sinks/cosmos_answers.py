@@ -20,8 +20,14 @@ _FULL_MESSAGE = (
 _RETRYABLE = frozenset({408, 410, 429, 449, 500, 502, 503, 504})
 # In a batch that failed: stands for every operation that is not at fault.
 _FAILED_DEPENDENCY = 424
+_FIRST_SUCCESS = 200
+_FIRST_REDIRECT = 300
 _FIRST_ERROR = 400
 _LONGEST_MESSAGE = 300
+# Found by another write while this one waited for its turn.
+WAITED_IN_VAIN = "did not answer others, which waited in vain"
+# What the client raises over an answer that is not Cosmos DB's, besides its own errors.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,24 @@ class DeniedError(Exception):
         super().__init__(status)
 
 
+class OddAnswerError(Exception):
+    """What answers is no Cosmos DB account: nothing is stored, and no document is at fault."""
+
+
+def read_success(answers: Sequence[Mapping[str, Any]], group: Group) -> Outcome:
+    """Take a batch for stored if each of its operations is said to be.
+
+    Raises
+    ------
+    OddAnswerError
+        The client takes an answer that is empty, or a page of another server, for a success.
+    """
+    statuses = [int(answer["statusCode"]) for answer in answers]
+    if len(statuses) != len(group.items) or not all(map(_is_success, statuses)):
+        raise OddAnswerError
+    return Outcome()
+
+
 def read_error(error: Any, group: Group) -> Outcome:
     """Decide what an error of one batch means for each of its documents.
 
@@ -74,7 +98,7 @@ def read_error(error: Any, group: Group) -> Outcome:
 
     Raises
     ------
-    DeniedError
+    DeniedError, OddAnswerError
     """
     answers = getattr(error, "operation_responses", None)
     if _is_partition_full(error, answers or ()):  # of its documents none would be taken
@@ -96,7 +120,7 @@ def read_fault(error: Any, left: Sequence[Group]) -> Outcome:
 
     Raises
     ------
-    DeniedError
+    DeniedError, OddAnswerError
         Where another round does not help.
     """
     from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415  # with the client
@@ -106,6 +130,8 @@ def read_fault(error: Any, left: Sequence[Group]) -> Outcome:
         return Outcome(
             left, (), has_progress=False, fault=f"did not answer ({type(error).__name__})"
         )
+    if status is not None and status < _FIRST_ERROR:  # a success, or elsewhere: an odd page
+        raise OddAnswerError from error
     if status not in _RETRYABLE:
         raise DeniedError(status) from error
     asked = _asked_seconds(error)
@@ -143,6 +169,10 @@ def _read_answers(error: Any, answers: Sequence[Mapping[str, Any]], group: Group
         raise DeniedError(status) from error
     asked = _seconds(answer.get("retryAfterMilliseconds")) or _asked_seconds(error)
     return Outcome(left, refused, bool(refused), f"answered {status}", asked)
+
+
+def _is_success(status: int) -> bool:
+    return _FIRST_SUCCESS <= status < _FIRST_REDIRECT
 
 
 def _is_fault(status: int) -> bool:
