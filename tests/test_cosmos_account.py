@@ -1,5 +1,6 @@
 """Tests of scoring.sinks.cosmos_account: on a real server from npm."""
 
+import threading
 import time
 from contextlib import closing
 from functools import partial
