@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from scoring.cache import ModelCache
 from scoring.collisions import CollisionCounter
 from scoring.dead_letters import DeadLetters
 from scoring.delivery import Delivery
+from scoring.health import SystemHealth
 from scoring.http_api import HttpApi
 from scoring.ledger import Ledger
 from scoring.outlets import Outlet
@@ -61,6 +63,10 @@ class AtOnce(SideWork):
         work()
 
 
+def _inline(work: Work) -> None:
+    work()
+
+
 def artifact(name: str = "default") -> Artifact:
     """Fit a small forest that calls a part of its training readings anomalies."""
     X = np.random.default_rng(0).normal((20.0, 1.0), (1.0, 0.1), (200, len(FEATURES)))
@@ -93,7 +99,18 @@ def bench(policy: Policy, sinks: Sequence[Sink], published: Artifact) -> Bench:
     delivery = Delivery(
         cache, policy, outlets, letters, Ledger(), CollisionCounter(), board, lambda: NOW
     )
-    http = HttpApi(cache, policy, tuple(sinks), board, spill, letters, lambda: NOW)
+    system = SystemHealth(
+        cache,
+        policy.routes.models,
+        sinks,
+        board,
+        spill,
+        letters,
+        lambda: NOW,
+        monotonic=count(step=10).__next__,  # each question is so much later, and looks anew
+        background=_inline,
+    )
+    http = HttpApi(cache, policy, tuple(sinks), system, lambda: NOW)
     return Bench(delivery, http, containers)
 
 

@@ -19,6 +19,7 @@ from scoring.decoding import event_batch
 from scoring.delivery import Delivery
 from scoring.depths import Depths
 from scoring.events import ReadingKeys
+from scoring.health import SystemHealth
 from scoring.http_api import HttpApi, Response
 from scoring.ledger import Ledger
 from scoring.outlets import Outlet
@@ -62,6 +63,7 @@ class ScoringApp:
     http: HttpApi
     telemetry: Telemetry
     depths: Depths
+    spill: Spill
 
     def score_events(
         self, events: "Sequence[func.EventHubEvent]", context: "func.Context | None" = None
@@ -102,7 +104,7 @@ class ScoringApp:
             self.delivery.status.sweep()
             self._tell_of_strangers()
             if self.telemetry.is_on:
-                self.depths.letters_measured(self.http.dead_letters.summary(_now()))
+                self.depths.letters_measured(self.delivery.dead_letters.summary(_now()))
 
     def drain_spill(self, context: "func.Context | None" = None) -> None:
         """Write back what waits for stores that were down, in bounded steps."""
@@ -112,12 +114,12 @@ class ScoringApp:
                 _log.info("%d spilled readings are written back", drained)
             if self.telemetry.is_on:
                 sinks = [sink.name for sink in self.http.sinks]
-                depths = {name: self.http.spill.depth_of(name) for name in sinks}
+                depths = {name: self.spill.depth_of(name) for name in sinks}
                 self.depths.spill_measured(depths, _now())
 
     def _tell_of_strangers(self) -> None:
         """Tell of what waits for stores that are switched off: nobody writes it back."""
-        for name, n in self.http.spill.of_others({sink.name for sink in self.http.sinks}).items():
+        for name, n in self.spill.of_others({sink.name for sink in self.http.sinks}).items():
             _log.warning("%d spilled batches wait for %s, which is not set any more", n, name)
 
     @contextmanager
@@ -159,14 +161,16 @@ def build_app(settings: Settings) -> ScoringApp:
         status=board,
         clock=_now,
     )
+    system = SystemHealth(cache, routes.models, sinks, board, spill, letters, _now)
     depths = Depths()
     sources = Sources(ledger, cache, depths, _now)
     return ScoringApp(
         settings,
         delivery,
-        HttpApi(cache, policy, sinks, board, spill, letters, _now),
+        HttpApi(cache, policy, sinks, system, _now),
         Telemetry(settings.telemetry, settings.instance, sources),
         depths,
+        spill,
     )
 
 

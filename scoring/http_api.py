@@ -1,7 +1,7 @@
 """Answers HTTP requests, knowing nothing of the web framework in front of it."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,31 +9,25 @@ from typing import Any
 import msgspec
 
 from scoring.cache import ModelCache
-from scoring.clocks import age_s
-from scoring.dead_letters import DeadLetterDepth, DeadLetters
 from scoring.errors import (
     ModelUnavailableError,
     ScoringError,
     SettingsError,
     SinkUnavailableError,
-    StorageUnavailableError,
 )
 from scoring.event_batch import EventBatch
 from scoring.event_time import EPOCH
 from scoring.events import Rejected
+from scoring.health import SystemHealth, health_document
 from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.request_delivery import identities, store_request
 from scoring.routing import Routes
 from scoring.scored import Sink, scored_documents
-from scoring.spill import Spill, SpillDepth
-from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)
 # Far above any ad hoc question; what is larger belongs on the event hub.
 _LARGEST_BODY = 10_000_000
 _ADHOC = "adhoc"
-# Anyone may ask for health; this keeps the questions that reach storage rare.
-_HEALTH_REFRESH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +55,7 @@ class HttpApi:
     cache: ModelCache
     policy: Policy
     sinks: tuple[Sink, ...]
-    status: StatusBoard
-    spill: Spill
-    dead_letters: DeadLetters
+    system: SystemHealth
     clock: Callable[[], datetime]
 
     def score(self, body: bytes, query: Mapping[str, str]) -> Response:
@@ -121,36 +113,14 @@ class HttpApi:
 
     def health(self) -> Response:
         """Tell how each part is; names, states, counts and ages only."""
-        snapshot = self.cache.refresh(at_most_every=_HEALTH_REFRESH_SECONDS)
-        own, now = model_statuses(snapshot, self.cache.now()), self.clock()
-        storage = "ok"
-        records: list[SeenRecord] = []
-        depth, letters = SpillDepth(0, 0, None), None
-        try:
-            records += self.status.fresh_records()
-            depth = self.spill.depth()
-            letters = self.dead_letters.summary(self.clock())
-            storage = "ok" if self.status.can_write() else "unwritable"
-        except StorageUnavailableError as error:
-            _log.warning("%s", error)
-            storage = "unreachable"
-        parts = {
-            "settings": {"state": "ok"},
-            "storage": {"state": storage},
-            **{f"model:{name}": _model_part(one, records, name, now) for name, one in own.items()},
-            "scoring": _scoring_part(records, now),
-            **{f"sink:{sink.name}": _sink_part(sink.name, records) for sink in self.sinks},
-            "spill": _spill_part(depth, now),
-            "dead_letters": _dead_letters_part(letters, now),
-        }
-        document = _health(parts)
+        document = self.system.document()
         return Response(503 if document["status"] == "unavailable" else 200, document)
 
 
 def settings_response(error: SettingsError) -> Response:
     """Answer health while the settings are wrong: every problem, and what to set."""
     part = {"state": "unavailable", "problems": list(error.problems)}
-    return Response(503, _health({"settings": part}))
+    return Response(503, health_document({"settings": part}))
 
 
 def failure_response(error: ScoringError) -> Response:
@@ -180,106 +150,3 @@ def _score_document(outcome: Outcome) -> dict[str, Any]:
 
 def _rejected_document(one: Rejected) -> dict[str, Any]:
     return {"index": one.index, "reason": one.reason, "field": one.field, "message": one.message}
-
-
-def _health(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    states = {part["state"] for part in parts.values()}
-    if "unavailable" in states:
-        status = "unavailable"
-    else:
-        status = "ok" if states <= {"ok", "idle"} else "degraded"
-    return {"status": status, "parts": parts}
-
-
-def _model_part(
-    own: ModelStatus, records: Sequence[SeenRecord], name: str, now: datetime
-) -> dict[str, Any]:
-    """Join what this process finds in storage with what the scorers use."""
-    in_use = sorted({r.models[name].version or "" for r in records if name in r.models} - {""})
-    refused = {r.models[name].refused_version for r in records if name in r.models}
-    refused_version = own.refused_version or next(iter(refused - {None}), None)
-    part: dict[str, Any] = {
-        "state": "ok" if own.state == "ready" else own.state,
-        "version": own.version,
-        "scorers_use": in_use,
-        "age_s": own.age_s,
-        "threshold_from": own.threshold_scale,
-    }
-    if refused_version:
-        part |= {"state": "refused", "refused_version": refused_version}
-    since = now - timedelta(seconds=own.age_s or 0.0)  # what is older may know no model yet
-    without = sum(
-        name in r.models and r.models[name].version is None and r.written_time > since
-        for r in records
-    )
-    if without:
-        part |= {"state": "unavailable", "scorers_without": without}
-    if own.version is None:
-        part["state"] = "unavailable"
-        part["found"] = own.state
-    elif not own.has_threshold:
-        part["is_anomaly"] = "null: set a threshold in the artifact or its manifest"
-    return part
-
-
-def _scoring_part(records: Sequence[SeenRecord], now: datetime) -> dict[str, Any]:
-    if not records:
-        return {"state": "idle", "processes": 0}
-    counts = {
-        name: sum(record.counts.get(name, 0) for record in records)
-        for name in ("received", "scored", "held", "anomalies", "collided", "unaccounted")
-    }
-    rejected: dict[str, int] = {}
-    for record in records:
-        for reason, n in record.rejected.items():
-            rejected[reason] = rejected.get(reason, 0) + n
-    holding = sum(record.is_holding for record in records)
-    last = max(record.last_batch_time for record in records)
-    clock_off_s = max((record.clock_off_s for record in records), key=abs)
-    is_off = abs(clock_off_s) > FRESH_FOR.total_seconds()
-    return {
-        "state": "degraded" if counts["unaccounted"] or holding or is_off else "ok",
-        "processes": len(records),
-        "holding": holding,
-        "last_batch_age_s": age_s(last, now),
-        "lag_p50_ms": max(record.lag_p50_ms for record in records),
-        "lag_max_ms": max(record.lag_max_ms for record in records),
-        "clock_off_s": clock_off_s,
-        "counts": counts,
-        "rejected": rejected,
-    }
-
-
-def _sink_part(name: str, records: Sequence[SeenRecord]) -> dict[str, Any]:
-    """Join what the scorers report: the worst breaker, and what became of the readings."""
-    breakers = {record.sinks.get(name, "ok") for record in records}
-    part: dict[str, Any] = {"state": "ok" if breakers <= {"ok"} else "degraded"}
-    part["breaker"] = next((one for one in ("open", "busy", "trying") if one in breakers), "ok")
-    remedy = next((r.remedies[name] for r in records if name in r.remedies), None)
-    if remedy:
-        part["remedy"] = remedy
-    for what in ("written", "spilled", "refused"):
-        part[what] = sum(record.stores.get(f"{name}:{what}", 0) for record in records)
-    return part
-
-
-def _spill_part(depth: SpillDepth, now: datetime) -> dict[str, Any]:
-    """Tell how much waits for stores that were down, and since when."""
-    part: dict[str, Any] = {
-        "state": "degraded" if depth.n_files else "ok",
-        "batches": depth.n_files,
-        "megabytes": round(depth.n_bytes / 1e6, 1),
-    }
-    if depth.oldest is not None:
-        part["oldest_age_s"] = age_s(depth.oldest, now)
-    return part
-
-
-def _dead_letters_part(depth: DeadLetterDepth | None, now: datetime) -> dict[str, Any]:
-    """Tell how many files of rejected readings there are; they alone are no fault of the app."""
-    if depth is None:
-        return {"state": "ok"}
-    part: dict[str, Any] = {"state": "ok", "files": depth.n_files, "is_complete": depth.is_complete}
-    if depth.oldest is not None:
-        part["oldest_age_s"] = age_s(depth.oldest, now)
-    return part

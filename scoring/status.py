@@ -21,7 +21,6 @@ CONTAINER = "status"
 _log = logging.getLogger(__name__)
 # Often enough for people, and four writes a minute of a process at the most.
 _WRITE_EVERY = timedelta(seconds=15)
-_READ_EVERY = timedelta(seconds=1)
 # Long enough to look into what a process did last.
 _SWEPT_AFTER = timedelta(days=1)
 # Eight missed writes: the process is gone, or nothing arrives.
@@ -121,11 +120,8 @@ class StatusBoard:
         self._clock = clock
         self._changes = _Changes(monotonic)
         self._writing = SideWork() if writing is None else writing
-        # two, so that no batch waits for a reader whom storage does not answer
-        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._written: datetime | None = None
-        self._read: datetime | None = None
-        self._records: tuple[SeenRecord, ...] = ()
         self._newest: StatusRecord | None = None
         self._stored: StatusRecord | None = None
 
@@ -181,17 +177,13 @@ class StatusBoard:
                 self._container.delete(entry.path)
 
     def fresh_records(self) -> tuple[SeenRecord, ...]:
-        """Read the records younger than two minutes; at most once a second, for anyone may ask."""
+        """Read the records younger than two minutes; for one reader at a time."""
         now = self._clock()
-        with self._reading:
-            if has_passed(_READ_EVERY, self._read, now):
-                found = {record.instance: record for record in self._read_records(now)}
-                own = self._fresh_unwritten(now)
-                if own is not None:  # nobody but this process can tell
-                    found[self._instance] = _seen(own)
-                self._records = tuple(found.values())
-                self._read = now
-            return self._records
+        found = {record.instance: record for record in self._read_records(now)}
+        own = self._fresh_unwritten(now)
+        if own is not None:  # nobody but this process can tell
+            found[self._instance] = _seen(own)
+        return tuple(found.values())
 
     def can_write(self) -> bool:
         """Tell whether this process's record could be written, as far as it tried lately."""

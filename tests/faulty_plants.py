@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scoring import http_api
+from scoring import shared_looks
 from scoring.errors import ScoringError
 from scoring.event_batch import EventBatch
 from scoring.ledger import BatchCounts, StoreCounts
@@ -113,6 +113,10 @@ class Plant:
         for outlet in self.deployment.app.delivery.outlets:
             outlet.breaker._clock = lambda: time.monotonic() + 60
 
+    def let_models_be_looked_for(self) -> None:
+        """Move the cache's clock on by a second, as long as what it found last counts."""
+        self.deployment.app.delivery.cache._clock = lambda: time.monotonic() + 1.1
+
     def recover(self, events: EventBatch) -> int:
         """Deliver a batch that finds the stores back, and drain; return what still waits."""
         self.let_breakers_try()
@@ -187,7 +191,8 @@ def running_plant(
         environ = store.environment() | environ
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scoring.app._now", clock)
-        patch.setattr(http_api, "_HEALTH_REFRESH_SECONDS", 0.0)
+        for name in ("GOOD_FOR_S", "FAILED_FOR_S"):
+            patch.setattr(shared_looks, name, 0.0)
         with deployed(data_dir, **environ) as deployment:
             plant = Plant(replace(deployment, hub="hub"), stores, clock)
             for outlet in deployment.app.delivery.outlets:

@@ -35,8 +35,10 @@ def test_every_test_that_is_named_exists_and_every_one_that_exists_is_named() ->
         ("stores", '"influxdb": 6', "at most 6 s by InfluxDB"),
         ("stores", '"cosmos": 10', "10 s by Cosmos DB"),
         ("storage", "LONGEST_S = 20", "a batch takes at most 20 s"),
-        ("storage", "LONGEST_CALL_S = 60", "a call ends within 60 s"),
-        ("storage", "STATUS_S = 1", "for about a second"),
+        ("silent_storage", "LONGEST_CALL_S = 60", "a call ends within 60 s"),
+        ("silent_storage", "STATUS_S = 1", "for about a second"),
+        ("silent_storage", "HEALTH_S = 8", "health answers within 8 s"),
+        ("silent_storage", "HEALTH_AGAIN_S = 2", "health waits 2 s for the next one"),
     ],
 )
 def test_a_bound_in_the_document_is_the_one_that_is_tested(

@@ -1,6 +1,8 @@
-"""Tests of the health document that scoring.http_api answers with."""
+"""Tests of the scoring.health: how each part of the system is told."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,21 +13,26 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 
-from scoring import http_api
+from scoring import shared_looks
 from scoring.errors import SinkUnavailableError, StorageUnavailableError
 from scoring.ledger import BatchCounts, Ledger
 from scoring.registry import CURRENT
 from scoring.status import ModelStatus, StatusBoard
 from scoring.storage import FolderStorage
+from scoring.storage.folder import FolderContainer
+from tests.at_once import at_once
 from tests.deployments import Deployment, deployed
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, publish_broken, small_model
+
+# Beyond what is waited for on purpose; a machine that is busy with other tests is slow.
+SLOW_S = 10.0
 
 
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Build an app of two models, of which none is published; health looks each time."""
-    monkeypatch.setattr(http_api, "_HEALTH_REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(shared_looks, "GOOD_FOR_S", 0.0)
     with deployed(tmp_path, MODEL_ROUTES="kiln-*=kiln,*=default") as deployment:
         yield deployment
 
@@ -185,7 +192,7 @@ def test_health_asks_storage_at_most_once_a_second(
     ready: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anyone may ask for it, as often as they like."""
-    monkeypatch.setattr(http_api, "_HEALTH_REFRESH_SECONDS", 3_600.0)
+    monkeypatch.setattr(shared_looks, "GOOD_FOR_S", 3_600.0)
     health(ready)
     publish_broken(ready.models)
     _, overall, _ = health(ready)
@@ -205,3 +212,59 @@ def test_what_waits_and_what_was_rejected_is_told(ready: Deployment) -> None:
     assert parts["spill"]["oldest_age_s"] >= -5  # another clock may date files
     assert (parts["dead_letters"]["state"], parts["dead_letters"]["files"]) == ("ok", 1)
     assert (parts["sink:sqlite"]["breaker"], parts["sink:sqlite"]["spilled"]) == ("open", 1)
+
+
+def test_a_model_that_loads_for_long_does_not_seem_out_of_reach(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Storage answers; the models are told as they are, and whoever asks does not wait."""
+    health(ready)
+    monkeypatch.setattr(shared_looks, "PATIENCE_S", 1.0)
+    with ready.app.delivery.cache._refreshing:
+        status, overall, parts = health(ready)
+    assert (status, overall, parts["model:default"]["state"]) == (200, "ok", "ok")
+
+
+def test_a_first_model_that_loads_for_long_is_told_to_be_out_of_reach(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none to score with yet, so the system is unavailable."""
+    monkeypatch.setattr(shared_looks, "PATIENCE_S", 1.0)
+    with ready.app.delivery.cache._refreshing:
+        status, _, parts = health(ready)
+    assert status == 503
+    assert {parts[f"model:{name}"]["found"] for name in ("default", "kiln")} == {"unreachable"}
+
+
+def test_health_asks_storage_once_for_all_who_ask_at_once(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it fails slowly: nobody waits for the failure of another, nor repeats it."""
+    for name in ("GOOD_FOR_S", "FAILED_FOR_S"):
+        monkeypatch.setattr(shared_looks, name, 3_600.0)
+    listed = []
+
+    def away(container: FolderContainer, *_: object) -> None:
+        listed.append(container.name)
+        time.sleep(0.2)
+        raise StorageUnavailableError(container.name, "x", "away")
+
+    monkeypatch.setattr(FolderContainer, "list", away)
+    at_once([lambda: health(ready)] * 8)
+    assert listed == ["status"]
+
+
+def test_nobody_waits_for_models_while_storage_is_known_to_be_silent(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One silent call spares the others, whose patience would only begin."""
+    released = threading.Event()
+    monkeypatch.setattr(FolderContainer, "list", lambda *_: iter([released.wait(60)][:0]))
+    monkeypatch.setattr(shared_looks, "PATIENCE_S", 0.2)
+    assert health(ready)[2]["storage"]["state"] == "unreachable"
+    monkeypatch.setattr(shared_looks, "PATIENCE_S", 60.0)
+    with ready.app.delivery.cache._refreshing:
+        began = time.monotonic()
+        assert health(ready)[2]["model:default"]["state"] == "unreachable"
+        assert time.monotonic() - began < SLOW_S
+    released.set()

@@ -122,11 +122,9 @@ class StoredFiles:
         container = self._bench.containers["status"]
         container.files.clear()
         container.put("fuzz.json", file)
-        board = self._bench.delivery.status
-        board._read = None  # noqa: SLF001  # a second later
         health = self._bench.http.health()
         expect(json.loads(health.body())["status"], "health without a status")
-        board.sweep()
+        self._bench.delivery.status.sweep()
 
     def _manifest(self, file: bytes) -> None:
         try:
