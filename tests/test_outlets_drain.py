@@ -69,6 +69,21 @@ def test_what_is_refused_while_draining_is_turned_away_before_it_goes(
     assert found == [body(0)]
 
 
+def test_a_refused_reading_is_told_where_the_store_keeps_fewer_than_were_spilled(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """`COSMOS_WRITE` may have become `anomalies` meanwhile: rows count in what was written."""
+    out = down(store, clock, tmp_path)
+    store.fault, store.unwanted, store.refuses = None, [0, 1], [0]
+    found: list[tuple[int, bytes]] = []
+
+    def turn_away(events: EventBatch, rejected: Sequence[Rejected]) -> None:
+        found.extend((events.sequence_numbers[one.event], one.raw) for one in rejected)
+
+    assert out.drain(10, turn_away) == 2
+    assert found == [(2, body(2))]
+
+
 def test_a_spilled_batch_whose_readings_are_none_is_left(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:
