@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from scoring.clocks import has_passed
-from scoring.errors import SpillFullError
+from scoring.errors import SpillFullError, StorageUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.scored import ScoredBatch
+from scoring.spill_turns import SpillTurns
 from scoring.spilled_batch import SpilledBatch
 from scoring.storage import ConditionNotMetError, Container, Entry, NotRead
 
@@ -78,6 +79,8 @@ class Spill:
         self._own_sizes: dict[str, int] = {}  # of what was put since the listing
         self._depth_at: datetime | None = None
         self._depth = SpillDepth(0, 0, None)
+        self._turns = SpillTurns()
+        self._told: set[tuple[str, str]] = set()  # path and ETag of what cannot be read
 
     def put(self, sink: str, events: EventBatch, scored: Sequence[ScoredBatch]) -> None:
         """Keep batches for a sink; raises `SpillFullError` or `StorageUnavailableError`."""
@@ -109,24 +112,54 @@ class Spill:
             self._listed_at = now
 
     def waiting(self, sink: str) -> Iterator[tuple[SpillFile, SpilledBatch]]:
-        """Read what waits for a sink, the oldest first."""
-        for entry in list(self._container.list(f"{sink}/")):
-            found = self._container.get(entry.path)
-            if isinstance(found, NotRead):  # another process was faster
-                continue
-            try:
-                spilled = msgspec.msgpack.decode(found.data, type=SpilledBatch)
-            except (
-                msgspec.MsgspecError,
-                ValueError,
-                RecursionError,
-            ) as error:  # it stays; what is behind it goes on
-                _log.error("spilled batch %s cannot be read and is left: %s", entry.path, error)
-                continue
-            yield SpillFile(entry.path, found.etag, len(found.data)), spilled
+        """Read what waits for a sink, the oldest first, what was put off last.
+
+        Nothing is listed ahead of what is read: of a long listing the first comes at once.
+        """
+        prefix = f"{sink}/"
+        listed = (entry.path for entry in self._container.list(prefix))
+        for path in self._turns.in_turn(prefix, listed):
+            found = self._read(path)
+            if found is not None:
+                yield found
+
+    def _read(self, path: str) -> tuple[SpillFile, SpilledBatch] | None:
+        try:
+            found = self._container.get(path)
+        except StorageUnavailableError:
+            self._turns.put_off(path)  # it may be this file alone
+            raise
+        if isinstance(found, NotRead):  # another process was faster
+            self._turns.end(path)
+            return None
+        file = SpillFile(path, found.etag, len(found.data))
+        try:
+            return file, msgspec.msgpack.decode(found.data, type=SpilledBatch)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self.leave(file, error)
+            return None
+
+    def put_off(self, file: SpillFile) -> None:
+        """Let the others have their turn before this one, from the next run on."""
+        self._turns.put_off(file.path)
+
+    def leave(self, file: SpillFile, error: Exception) -> None:
+        """Leave a file that cannot be read to a person, who is told once; the others go first."""
+        self.put_off(file)
+        if (file.path, file.etag) in self._told:
+            return
+        self._told.add((file.path, file.etag))
+        _log.error(
+            "spilled batch %s/%s cannot be read and is left: %s; mend the file, or move it"
+            " elsewhere: it counts against SPILL_MAX_MB",
+            self._container.name,
+            file.path,
+            error,
+        )
 
     def remove(self, file: SpillFile) -> None:
         """Let go of a batch that was written back; one that was put anew meanwhile stays."""
+        self._turns.end(file.path)
         try:
             self._container.delete(file.path, if_etag=file.etag)
         except ConditionNotMetError:

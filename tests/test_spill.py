@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from azure.storage.blob import ContainerClient
 
 from scoring.errors import SpillFullError
 from scoring.event_batch import EventBatch
@@ -119,6 +120,38 @@ def test_what_waits_is_read_in_the_order_of_arrival(
     assert len(list(spill.waiting("cosmos"))) == 1
 
 
+def test_the_oldest_is_read_before_the_others_are_listed(
+    container: Container, work: tuple[EventBatch, ScoredBatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing of hundreds of thousands takes longer than a run of the timer."""
+    spill, listing, listed = Spill(container, 10, Clock()), container.list, []
+    for number in range(3):
+        spill.put("influxdb", *numbered(*work, number))
+
+    def watched(prefix: str = "") -> Iterator[Entry]:
+        for entry in listing(prefix):
+            listed.append(entry.path)
+            yield entry
+
+    monkeypatch.setattr(container, "list", watched)
+    entry, _ = next(spill.waiting("influxdb"))
+    assert listed == [entry.path]
+
+
+def test_what_goes_while_it_is_listed_costs_no_other_its_turn(
+    container: Container, work: tuple[EventBatch, ScoredBatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blob Storage lists by pages, and what was on the last one is gone by the next."""
+    pages = partialmethod(ContainerClient.list_blobs, results_per_page=2)
+    monkeypatch.setattr(ContainerClient, "list_blobs", pages)
+    spill = Spill(container, 10, Clock())
+    for number in range(7):
+        spill.put("influxdb", *numbered(*work, number))
+    for entry, _ in spill.waiting("influxdb"):
+        spill.remove(entry)
+    assert not list(container.list("influxdb/"))
+
+
 def fill(spill: Spill, events: EventBatch, scored: ScoredBatch) -> None:
     """Spill more than fits."""
     for number in range(100):
@@ -180,14 +213,23 @@ def test_a_batch_that_comes_again_waits_once(
 
 
 def test_a_damaged_batch_does_not_hold_up_those_behind_it(
-    spill: Spill, container: Container, work: tuple[EventBatch, ScoredBatch]
+    spill: Spill,
+    container: Container,
+    work: tuple[EventBatch, ScoredBatch],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is told and left for a person to look at."""
+    """It is left for a person, who is told what to do; once, however often the timer runs."""
     events, scored = work
     container.put("influxdb/00000000000000000000-0-damaged.msgpack", b"\xc1")
     spill.put("influxdb", events, [scored])
-    assert len(list(spill.waiting("influxdb"))) == 1
+    for _ in range(2):
+        assert len(list(spill.waiting("influxdb"))) == 1
     assert len(list(container.list("influxdb/"))) == 2
+    assert caplog.text.count("damaged.msgpack cannot be read") == 1
+    assert "move it elsewhere" in caplog.text
+    container.put("influxdb/00000000000000000000-0-damaged.msgpack", b"\xc1\xc1")
+    assert len(list(spill.waiting("influxdb"))) == 1
+    assert caplog.text.count("damaged.msgpack cannot be read") == 2
 
 
 def damaged(name: str, batch: SpilledBatch) -> bytes:
