@@ -25,7 +25,8 @@ from scoring.pipeline import Outcome, Policy, score_batch
 from scoring.request_delivery import identities, store_request
 from scoring.routing import Routes
 from scoring.scored import Sink, scored_documents
-from scoring.spill import Spill, SpillDepth
+from scoring.spill import Spill
+from scoring.spill_depth import SpillDepth
 from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)

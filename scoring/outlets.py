@@ -1,12 +1,12 @@
 """Delivers scored batches to one store: written, spilled, or held back."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from scoring.background import in_background
 from scoring.breaker import Breaker
 from scoring.errors import (
     ReadingRejectedError,
@@ -47,11 +47,6 @@ class Delivered:
     def counts(self) -> StoreCounts:
         """Return the numbers alone."""
         return StoreCounts(self.written, self.spilled, len(self.refused))
-
-
-def in_background(work: Callable[[], None]) -> None:
-    """Do something beside the batch; it ends with the process."""
-    threading.Thread(target=work, name="store-trial", daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)
