@@ -146,7 +146,7 @@ def _place(one: Refused) -> tuple[int, int]:
 
 
 def _payload(raw: bytes) -> dict[str, Any]:
-    """Read a reading again. One at the edge of what the stack takes may be too deep here.
+    """Read a reading again. Where other versions went deeper it may be too deep here.
 
     Its features are columns already; what is lost is what it held besides.
     """
