@@ -120,7 +120,14 @@ class ScoringApp:
     def _tell_of_strangers(self) -> None:
         """Tell of what waits for stores that are switched off: nobody writes it back."""
         for name, n in self.spill.of_others({sink.name for sink in self.http.sinks}).items():
-            _log.warning("%d spilled batches wait for %s, which is not set any more", n, name)
+            _log.warning(
+                "%d spilled batches wait for %s, which is not set any more: set that store again,"
+                " or delete %s/%s/; until then they count against SPILL_MAX_MB",
+                n,
+                name,
+                SPILL,
+                name,
+            )
 
     @contextmanager
     def _timer(self, timer: str, context: "func.Context | None") -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from scoring.dead_letters import DeadLetterDepth
-from scoring.spill import SpillDepth
+from scoring.spill_depth import SpillDepth
 from scoring.telemetry import Value
 
 

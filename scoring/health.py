@@ -16,7 +16,8 @@ from scoring.dead_letters import DeadLetterDepth, DeadLetters
 from scoring.errors import StorageUnavailableError
 from scoring.scored import Sink
 from scoring.shared_looks import Outcome, SharedLook, Work, start_thread
-from scoring.spill import Spill, SpillDepth
+from scoring.spill import Spill
+from scoring.spill_depth import SpillDepth
 from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)

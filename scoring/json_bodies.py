@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from scoring.errors import ReadingRejectedError
+from scoring.json_nesting import MOST_NESTED, end_of_too_deep, nests_too_deeply
 
 decode_strictly = msgspec.json.Decoder().decode
 _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -17,7 +18,7 @@ _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _LONGEST_INTEGER: Final = 4_000
 # What the two parsers raise on bad input.
 BAD_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
-# Why a reading is rejected that nests deeper than the stack allows where it is read.
+# Why a reading is rejected that nests deeper than `MOST_NESTED`.
 TOO_DEEP: Final = "too_deep"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # A reading takes up to 3 kB on its way and its rejection 0.3 kB in storage, while `{},` is three
@@ -36,6 +37,13 @@ _OPENED: Final = {b"{", b"["}
 _LINE: Final = re.compile(rb"[^\r\n]+")
 # Unlike the strict parser this one takes NaN and Infinity, so that a reading is told its fault.
 _lenient: Final = json.JSONDecoder(parse_int=_integer)
+
+
+def decode_shallow(body: bytes) -> Any:
+    """Decode strict JSON; raises one of `BAD_JSON`, always of what nests too deeply."""
+    if nests_too_deeply(body):
+        raise RecursionError
+    return decode_strictly(body)
 
 
 class _ArrayBody:
@@ -100,7 +108,7 @@ def documents(body: bytes) -> Iterator[Document]:
         `MOST_READINGS` of them is one rejection.
     """
     try:
-        value = decode_strictly(body)
+        value = decode_shallow(body)
     except BAD_JSON:
         yield from _hard_documents(body.removeprefix(_BYTE_ORDER_MARK))
         return
@@ -167,6 +175,8 @@ def _hard_documents(body: bytes) -> list[Document]:
 
 
 def _document(raw: bytes) -> Document:
+    if nests_too_deeply(raw):
+        return _too_deep(raw)
     try:
         text = raw.decode()
         value, end = _lenient.raw_decode(text, _past_space(text, 0))
@@ -182,9 +192,13 @@ def _not_utf8(raw: bytes) -> Document:
     return _rejection(raw, "not_utf8", "expected UTF-8 text")
 
 
+def _too_deep(raw: bytes) -> Document:
+    return _rejection(raw, TOO_DEEP, f"the JSON is nested more than {MOST_NESTED} levels deep")
+
+
 def _broken(raw: bytes, error: Exception, expected: str) -> Document:
     if isinstance(error, RecursionError):
-        return _rejection(raw, TOO_DEEP, "the JSON is nested too deeply")
+        return _too_deep(raw)
     return _rejection(raw, "invalid_json", f"{expected}: {error}"[:200])
 
 
@@ -211,7 +225,7 @@ def _lines(body: bytes) -> list[Document]:
 
 def _line(line: bytes) -> Document:
     try:
-        return Document(decode_strictly(line), line)
+        return Document(decode_shallow(line), line)
     except BAD_JSON:
         return _document(line)
 
@@ -226,14 +240,15 @@ def _elements(body: bytes) -> list[Document]:
     if not text.startswith("[", start):
         return []
     found: list[Document] = []
+    element = _element_or_too_deep if nests_too_deeply(body) else _element
     try:
         while not found or text.startswith(",", end):
             start = _past_space(text, end + 1)
             if len(found) == MOST_READINGS:
                 rest = text[start:].encode(errors="surrogateescape")
                 return [*found, _too_many(b"[" + rest)]
-            value, stop = _lenient.raw_decode(text, start)
-            found.append(_element(value, text[start:stop]))
+            one, stop = element(text, start)
+            found.append(one)
             end = _past_space(text, stop)
         _expect_closed(text, end)
     except (ValueError, RecursionError) as error:
@@ -243,11 +258,21 @@ def _elements(body: bytes) -> list[Document]:
     return found
 
 
-def _element(value: Any, piece: str) -> Document:
+def _element(text: str, start: int) -> tuple[Document, int]:
+    """Read one element of an array; returns where it ends."""
+    value, stop = _lenient.raw_decode(text, start)
+    piece = text[start:stop]
     try:
-        return Document(value, piece.encode())
+        return Document(value, piece.encode()), stop
     except UnicodeEncodeError:
-        return _not_utf8(piece.encode(errors="surrogateescape"))
+        return _not_utf8(piece.encode(errors="surrogateescape")), stop
+
+
+def _element_or_too_deep(text: str, start: int) -> tuple[Document, int]:
+    stop = end_of_too_deep(text, start)
+    if stop is None:
+        return _element(text, start)
+    return _too_deep(text[start:stop].encode(errors="surrogateescape")), stop
 
 
 def _expect_closed(text: str, position: int) -> None:

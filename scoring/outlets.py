@@ -1,12 +1,12 @@
 """Delivers scored batches to one store: written, spilled, or held back."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from scoring.background import in_background
 from scoring.breaker import Breaker
 from scoring.errors import (
     ReadingRejectedError,
@@ -47,11 +47,6 @@ class Delivered:
     def counts(self) -> StoreCounts:
         """Return the numbers alone."""
         return StoreCounts(self.written, self.spilled, len(self.refused))
-
-
-def in_background(work: Callable[[], None]) -> None:
-    """Do something beside the batch; it ends with the process."""
-    threading.Thread(target=work, name="store-trial", daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +155,9 @@ class Outlet:
     ) -> int:
         """Write back what waits, the oldest first, for a bounded time; return how many readings.
 
+        One batch is begun however long the listing took. One that fails is put off: from the next
+        run on the others have their turn before it.
+
         Parameters
         ----------
         seconds : float
@@ -198,37 +196,41 @@ class Outlet:
     def _waiting(
         self, is_over: Callable[[], bool]
     ) -> Iterator[tuple[SpillFile, SpilledBatch, ScoredBatch]]:
-        """Open what waits, batch by batch, until the time is over."""
+        """Open what waits, batch by batch, until the time is over; one at least."""
+        has_begun = False
         for file, spilled in self.spill.waiting(self.sink.name):
-            if is_over():
+            if is_over() and has_begun:
                 break
-            batch = _readable(file, spilled)
-            if batch is not None:
-                yield file, spilled, batch
+            try:
+                batch = spilled.scored_batch()
+            except (ReadingRejectedError, ValueError) as error:
+                self.spill.leave(file, error)
+                continue
+            has_begun = True
+            yield file, spilled, batch
 
     def _write_back(
         self, file: SpillFile, spilled: SpilledBatch, batch: ScoredBatch, turn_away: TurnAway
     ) -> int:
-        wanted = self.sink.wanted(batch)
         try:
-            refused = self.sink.write([wanted]) if len(wanted) else ()
+            refused = self._written(self.sink.wanted(batch))
+            if refused:
+                turn_away(spilled.events(), spilled.rejected(refused))
+            self.spill.remove(file)
         except Exception:
-            self._count("failures")
+            self.spill.put_off(file)
             raise
-        if len(wanted):
-            self.breaker.succeeded()
-        if refused:
-            turn_away(spilled.events(), spilled.rejected(refused))
-        self.spill.remove(file)
         self._count("drained", len(batch) - len(refused))
         self._count("refused", len(refused))
         return len(batch) - len(refused)
 
-
-def _readable(file: SpillFile, spilled: SpilledBatch) -> ScoredBatch | None:
-    """Open a spilled batch; one that was damaged stays, and what is behind it goes on."""
-    try:
-        return spilled.scored_batch()
-    except (ReadingRejectedError, ValueError) as error:
-        _log.error("spilled batch %s cannot be read and is left: %s", file.path, error)
-        return None
+    def _written(self, wanted: ScoredBatch) -> Sequence[Refused]:
+        if not len(wanted):  # the store keeps less than it did
+            return ()
+        try:
+            refused = self.sink.write([wanted])
+        except Exception:
+            self._count("failures")
+            raise
+        self.breaker.succeeded()
+        return refused

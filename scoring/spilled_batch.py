@@ -113,16 +113,19 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def rejected(self, refused: Sequence[Refused]) -> list[Rejected]:
-        """Turn away what a store refuses; each reading is an event of `events`."""
+        """Turn away what a store refuses; each reading is an event of `events`.
+
+        The store may have been given some of the readings alone, so a row of what it refuses is
+        none of this file: a reading is told by its sequence number and its index.
+        """
+        places = {
+            place: row
+            for row, place in enumerate(zip(self.sequence_numbers, self.indexes, strict=True))
+        }
+        rows = [places[_place(one)] for one in refused]
         return [
-            Rejected(
-                event=one.row,
-                index=self.indexes[one.row],
-                raw=self.raws[one.row],
-                reason=REFUSED_BY_STORE,
-                message=one.message,
-            )
-            for one in refused
+            Rejected(row, self.indexes[row], self.raws[row], REFUSED_BY_STORE, one.message)
+            for row, one in zip(rows, refused, strict=True)
         ]
 
     def events(self) -> EventBatch:
@@ -138,8 +141,12 @@ class SpilledBatch(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _place(one: Refused) -> tuple[int, int]:
+    return int(one.batch.sequence_numbers[one.row]), int(one.batch.indexes[one.row])
+
+
 def _payload(raw: bytes) -> dict[str, Any]:
-    """Read a reading again. One at the edge of what the stack takes may be too deep here.
+    """Read a reading again. Where other versions went deeper it may be too deep here.
 
     Its features are columns already; what is lost is what it held besides.
     """

@@ -1,7 +1,7 @@
 """Stores in memory behind an outlet."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +32,14 @@ class Store:
         self.written: list[ScoredBatch] = []
         self.refuses: Sequence[int] = ()
         self.unwanted: Sequence[int] = ()
-        self.poison: int | None = None  # the batch that alone meets the fault, by its first number
-        self.tries = 0
+        # the batches that alone meet the fault, by their first numbers
+        self.poison: Collection[int] | None = None
+        self.tried: list[int] = []  # by their first numbers as well
+
+    @property
+    def tries(self) -> int:
+        """How often it was written to."""
+        return len(self.tried)
 
     def wanted(self, batch: ScoredBatch) -> ScoredBatch:
         """Return the readings that it keeps."""
@@ -41,9 +47,9 @@ class Store:
 
     def write(self, batches: Sequence[ScoredBatch]) -> Sequence[Refused]:
         """Keep the batches, or fail."""
-        self.tries += 1
-        is_poison = self.poison is None or batches[0].sequence_numbers[0] == self.poison
-        if self.fault is not None and is_poison:
+        first = int(batches[0].sequence_numbers[0])
+        self.tried.append(first)
+        if self.fault is not None and (self.poison is None or first in self.poison):
             raise self.fault
         self.written += batches
         return [Refused(batch, row, "too old") for batch in batches for row in self.refuses]

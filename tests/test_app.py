@@ -9,6 +9,8 @@ from scoring import app as scoring_app
 from scoring.app import build_app, get_app
 from scoring.errors import SettingsError
 from scoring.settings import load_settings
+from scoring.spill import CONTAINER as SPILL
+from scoring.storage import open_storage
 from tests.deployments import Deployment, deployed
 from tests.event_batches import body, event_batch, trigger_events
 from tests.small_models import publish, publish_broken, small_model
@@ -35,6 +37,18 @@ def test_influxdb_takes_the_place_of_sqlite_where_it_is_set() -> None:
     environ["INFLUXDB_URL"] = "http://127.0.0.1:1"
     assert [sink.name for sink in build_app(load_settings(environ)).http.sinks] == ["influxdb"]
     assert [sink.name for sink in build_app(load_settings({})).http.sinks] == ["sqlite"]
+
+
+def test_what_waits_for_a_store_that_is_switched_off_is_told_with_what_to_do(
+    built: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody writes it back, and it takes the room of others for ever."""
+    for name in ("influxdb", "sqlite"):
+        open_storage(built.app.settings).container(SPILL).put(f"{name}/1.msgpack", b"x")
+    built.app.reload_models()
+    (told,) = (one for one in caplog.messages if "is not set any more" in one)
+    assert "1 spilled batches wait for influxdb" in told
+    assert "set that store again, or delete spill/influxdb/" in told
 
 
 def test_a_bare_artifact_is_scored_with(built: Deployment, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from scoring.errors import SinkThrottledError, SinkUnavailableError, StorageUnavailableError
+from scoring.json_nesting import MOST_NESTED
 from scoring.ledger import StoreCounts
 from tests.deliveries import ListSink, batch_for, with_sinks
 from tests.deployments import Deployment
@@ -21,6 +22,24 @@ def test_a_store_that_is_down_does_not_keep_the_batch(ready: Deployment) -> None
     assert delivery.drain_spill(10) == 2
     assert sum(map(len, sink.written)) == 2
     assert delivery.drain_spill(10) == 0
+
+
+@pytest.mark.parametrize("levels", [490, 700, *range(980, 1_000)])
+def test_a_reading_at_the_edge_of_depth_costs_none_of_its_neighbours(
+    ready: Deployment, levels: int
+) -> None:
+    """Scored or too deep, it is so for the spill as well, which has less of the stack left."""
+    sink = ListSink(errors=[SinkUnavailableError("list", "down", "start it")])
+    delivery = with_sinks(ready, sink)
+    tower = b"[" * (levels - 2) + b"]" * (levels - 2)
+    deep, alone = (body(number, note="tower").replace(b'"tower"', tower) for number in (0, 7))
+    bodies = [b"[%b,%b]" % (deep, body(1)), *(body(number) for number in range(2, 7)), alone]
+    counts = delivery.deliver(batch_for(ready, bodies))
+    n_deep = 2 * (levels > MOST_NESTED)
+    assert counts.scored == 8 - n_deep
+    assert counts.rejected == ({"too_deep": 2} if n_deep else {})
+    assert delivery.drain_spill(10) == counts.scored
+    assert [letter.reason for letter in ready.letters()] == ["too_deep"] * n_deep
 
 
 def test_a_store_that_asks_for_patience_keeps_the_batch(ready: Deployment) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scoring.background import in_background
 from scoring.errors import SinkThrottledError, SpillFullError
-from scoring.outlets import in_background
 from tests.moved_time import Clock
 from tests.outlet_stores import BUSY, DOWN, SilentStore, Store, down, outlet, work
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
+from scoring.errors import StorageUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
 from tests.event_batches import body
 from tests.moved_time import Clock
-from tests.outlet_stores import DOWN, Store, down, turned_away, work
+from tests.outlet_stores import BUSY, DOWN, Store, down, turned_away, work
 
 
 @pytest.fixture
@@ -52,6 +54,16 @@ def test_draining_ends_after_its_time_and_goes_on_later(
     assert out.drain(10, turned_away) == 6
 
 
+def test_one_batch_is_begun_however_long_the_listing_took(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Otherwise each run would end like that, for as long as so much waits."""
+    out = down(store, clock, tmp_path, n_batches=2)
+    store.fault = None
+    ticks = chain([0.0], repeat(100.0))
+    assert out.drain(20, turned_away, clock=lambda: next(ticks)) == 3
+
+
 def test_what_is_refused_while_draining_is_turned_away_before_it_goes(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:
@@ -69,16 +81,33 @@ def test_what_is_refused_while_draining_is_turned_away_before_it_goes(
     assert found == [body(0)]
 
 
-def test_a_spilled_batch_whose_readings_are_none_is_left(
+def test_a_refused_reading_is_told_where_the_store_keeps_fewer_than_were_spilled(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:
-    """What is behind it is written all the same."""
+    """`COSMOS_WRITE` may have become `anomalies` meanwhile: rows count in what was written."""
+    out = down(store, clock, tmp_path)
+    store.fault, store.unwanted, store.refuses = None, [0, 1], [0]
+    found: list[tuple[int, bytes]] = []
+
+    def turn_away(events: EventBatch, rejected: Sequence[Rejected]) -> None:
+        found.extend((events.sequence_numbers[one.event], one.raw) for one in rejected)
+
+    assert out.drain(10, turn_away) == 2
+    assert found == [(2, body(2))]
+
+
+def test_a_spilled_batch_whose_readings_are_none_is_left(
+    store: Store, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is behind it is written all the same; a person is told what to do, once."""
     out = down(store, clock, tmp_path, n_batches=2)
     file = min(tmp_path.rglob("*.msgpack"))
     file.write_bytes(file.read_bytes().replace(b'{"sensor_id"', b'["sensor_id"'))
     store.fault = None
-    assert out.drain(10, turned_away) == 3
+    assert [out.drain(10, turned_away) for _ in range(2)] == [3, 0]
     assert file.exists()
+    assert caplog.text.count(f"{file.name} cannot be read") == 1
+    assert "move it elsewhere" in caplog.text
 
 
 @pytest.mark.parametrize("fault", [DOWN, TypeError("a bug")], ids=["down", "a bug"])
@@ -87,7 +116,7 @@ def test_a_batch_that_a_store_cannot_take_holds_up_none_behind_it(
 ) -> None:
     """It stays; a bug fails the run of the timer, when the others had their turn."""
     out = down(store, clock, tmp_path, n_batches=3)
-    store.fault, store.poison = fault, 0
+    store.fault, store.poison = fault, [0]
     with suppress(TypeError):
         assert out.drain(10, turned_away) == 6
     assert [batch.sequence_numbers[0] for batch in store.written] == [3, 6]
@@ -102,3 +131,53 @@ def test_a_store_that_is_down_is_not_asked_for_every_batch_that_waits(
     tries = store.tries
     assert out.drain(10, turned_away) == 0
     assert store.tries == tries + 3
+
+
+def test_batches_that_always_fail_starve_none_behind_them(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """What failed is tried last in the next run: three at the head would end each run."""
+    out = down(store, clock, tmp_path, n_batches=5)
+    store.poison = [0, 3, 6]
+    assert [out.drain(10, turned_away) for _ in range(2)] == [0, 6]
+    assert [batch.sequence_numbers[0] for batch in store.written] == [9, 12]
+
+
+def test_of_batches_that_fail_each_has_its_turn(store: Store, clock: Clock, tmp_path: Path) -> None:
+    """The one that failed longest ago goes first, so that one which is mended is not left over."""
+    out = down(store, clock, tmp_path, n_batches=5)
+    store.tried.clear()
+    for _ in range(3):
+        out.drain(10, turned_away)
+    assert store.tried == [0, 3, 6, 9, 12, 0, 3, 6, 9]
+
+
+@pytest.mark.parametrize("fault", [DOWN, BUSY, TypeError("a bug")], ids=["down", "busy", "bug"])
+def test_a_batch_that_fails_slowly_takes_one_run_from_the_others(
+    store: Store, clock: Clock, tmp_path: Path, fault: Exception
+) -> None:
+    """Whatever it meets, the next run begins with those behind it."""
+    out = down(store, clock, tmp_path, n_batches=3)
+    store.fault, store.poison = fault, [0]
+    for _ in range(2):
+        with suppress(TypeError):
+            out.drain(20, turned_away, clock=lambda: 20.0 * store.tried.count(0))
+    assert [batch.sequence_numbers[0] for batch in store.written] == [3, 6]
+
+
+def test_a_batch_whose_dead_letter_has_no_place_takes_one_run_from_the_others(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Storage that is away ends a run; the next one begins with those behind."""
+    out = down(store, clock, tmp_path, n_batches=2)
+    store.fault, store.refuses = None, [0]
+    store.tried.clear()
+
+    def turn_away(events: EventBatch, _: Sequence[Rejected]) -> None:
+        if events.sequence_numbers[0] == 0:
+            raise StorageUnavailableError("dead-letter", "x", "away")
+
+    for _ in range(2):
+        with pytest.raises(StorageUnavailableError):
+            out.drain(10, turn_away)
+    assert store.tried == [0, 3, 0]

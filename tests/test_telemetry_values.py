@@ -15,7 +15,7 @@ from scoring.dead_letters import DeadLetterDepth
 from scoring.depths import Depths
 from scoring.distributions import score_bins
 from scoring.ledger import BatchCounts, Ledger, ModelCounts, StoreCounts
-from scoring.spill import SpillDepth
+from scoring.spill_depth import SpillDepth
 from scoring.telemetry_values import LEAST_FOR_DRIFT, Observer, Sources, Values
 from tests.deployments import deployed
 from tests.event_batches import body, event_batch
