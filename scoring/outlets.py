@@ -155,8 +155,7 @@ class Outlet:
     ) -> int:
         """Write back what waits, the oldest first, for a bounded time; return how many readings.
 
-        One batch is begun however long the listing took. One that fails is put off: from the next
-        run on the others have their turn before it.
+        One batch is begun however long listing took; one that fails has its next turn last.
 
         Parameters
         ----------
@@ -170,7 +169,7 @@ class Outlet:
         StorageUnavailableError
             What is left waits.
         Exception
-            What else kept a batch from being written back, when the others had their turn.
+            What else kept a batch from its place, when the others had their turn.
         """
         end = clock() + seconds
         drained = failures = 0
