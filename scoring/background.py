@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 
 def in_background(work: Callable[[], None]) -> None:
-    """Do something beside the batch; it ends with the process.
+    """Do something in a thread of its own, which keeps no process from ending.
 
     Raises
     ------
     RuntimeError
         If no thread is to be had.
     """
-    threading.Thread(target=work, name="beside-a-batch", daemon=True).start()
+    threading.Thread(target=work, name="background", daemon=True).start()

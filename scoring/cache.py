@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from scoring.artifacts import LoadedModel
+from scoring.background import in_background
 from scoring.errors import (
     ArtifactRejectedError,
     ModelUnavailableError,
@@ -90,10 +91,6 @@ class Snapshot:
         raise ModelUnavailableError(name, state.problem or _NO_VERSION)
 
 
-def _start_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="model-refresh", daemon=True).start()
-
-
 class ModelCache:
     """One immutable snapshot of all models a process, swapped atomically.
 
@@ -120,7 +117,7 @@ class ModelCache:
         names: Sequence[str],
         refresh_seconds: float,
         clock: Callable[[], float],
-        background: Callable[[Callable[[], None]], None] = _start_thread,
+        background: Callable[[Callable[[], None]], None] = in_background,
     ) -> None:
         self._source = source
         self._names = tuple(names)

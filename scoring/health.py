@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from scoring import shared_looks
+from scoring.background import in_background
 from scoring.cache import ModelCache, Snapshot
 from scoring.clocks import age_s
 from scoring.dead_letters import DeadLetterDepth, DeadLetters
 from scoring.errors import StorageUnavailableError
 from scoring.scored import Sink
-from scoring.shared_looks import Outcome, SharedLook, Work, start_thread
+from scoring.shared_looks import Outcome, SharedLook, Work
 from scoring.spill import Spill
 from scoring.spill_depth import SpillDepth
 from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
@@ -68,7 +69,7 @@ class SystemHealth:
         dead_letters: DeadLetters,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
-        background: Callable[[Work], None] = start_thread,
+        background: Callable[[Work], None] = in_background,
     ) -> None:
         self._cache = cache
         self._models = tuple(models)

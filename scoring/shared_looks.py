@@ -8,6 +8,8 @@ from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Generic, TypeVar
 
+from scoring.background import in_background
+
 _log = logging.getLogger(__name__)
 Work = Callable[[], None]
 T = TypeVar("T")
@@ -22,11 +24,6 @@ PATIENCE_S = 8.0
 # Threads are few, and batches need them too: an outage holds probes up once. A storage that is
 # back answers in tens of milliseconds.
 PATIENCE_AFTER_FAILURE_S = 2.0
-
-
-def start_thread(work: Work) -> None:
-    """Do work in a thread that keeps no process from ending."""
-    threading.Thread(target=work, name="shared-look", daemon=True).start()
 
 
 class Look(Generic[T]):
@@ -104,7 +101,7 @@ class SharedLook(Generic[T]):
         self,
         find: Callable[[], Outcome[T]],
         clock: Callable[[], float] = time.monotonic,
-        background: Callable[[Work], None] = start_thread,
+        background: Callable[[Work], None] = in_background,
     ) -> None:
         self._find = find
         self._clock = clock

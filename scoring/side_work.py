@@ -5,6 +5,8 @@ import threading
 import weakref
 from collections.abc import Callable
 
+from scoring.background import in_background
+
 _log = logging.getLogger(__name__)
 Work = Callable[[], None]
 # A healthy storage takes some tens of milliseconds. A host may freeze a process between its
@@ -12,11 +14,6 @@ Work = Callable[[], None]
 _PATIENCE_S = 1.0
 # The end of a process waits so long for what is under way: hosts end a process that takes longer.
 _PATIENCE_AT_EXIT_S = 2.0
-
-
-def _start_thread(work: Work) -> None:
-    # no end of a process waits for it, but for `_PATIENCE_AT_EXIT_S`
-    threading.Thread(target=work, name="side-work", daemon=True).start()
 
 
 class SideWork:
@@ -35,7 +32,7 @@ class SideWork:
     """
 
     def __init__(
-        self, background: Callable[[Work], None] = _start_thread, patience_s: float = _PATIENCE_S
+        self, background: Callable[[Work], None] = in_background, patience_s: float = _PATIENCE_S
     ) -> None:
         self._background = background
         self._patience_s = patience_s

@@ -92,7 +92,7 @@ def test_what_is_used_no_more_is_not_kept_until_the_end_of_the_process() -> None
     known = weakref.ref(side)
     del side
     for thread in threading.enumerate():
-        if thread.name == "side-work":
+        if thread.name == "background":
             thread.join(60)
     gc.collect()
     assert known() is None
