@@ -39,10 +39,17 @@ class SinkUnavailableError(ScoringError):
         What happened; for the log.
     remedy : str
         What to look at. Never an address or a value, because health shows it to anyone.
+
+    Attributes
+    ----------
+    is_begun : bool
+        Whether this write got further, and the sink remembers how far: the next one of the same
+        readings goes on there.
     """
 
     def __init__(self, sink: str, found: str, remedy: str) -> None:
         self.sink = sink
+        self.is_begun = False
         self.remedy = remedy
         super().__init__(f"sink {sink}: {found}; {remedy}")
 

@@ -155,7 +155,8 @@ class Outlet:
     ) -> int:
         """Write back what waits, the oldest first, for a bounded time; return how many readings.
 
-        One batch is begun however long listing took; one that fails has its next turn last.
+        One batch is begun however long listing took. One that fails has its next turn last, and
+        one that was written in part has it first.
 
         Parameters
         ----------
@@ -196,17 +197,13 @@ class Outlet:
         self, is_over: Callable[[], bool]
     ) -> Iterator[tuple[SpillFile, SpilledBatch, ScoredBatch]]:
         """Open what waits, batch by batch, until the time is over; one at least."""
-        has_begun = False
-        for file, spilled in self.spill.waiting(self.sink.name):
-            if is_over() and has_begun:
-                break
+        for file, spilled in self.spill.waiting(self.sink.name, is_over):
             try:
                 batch = spilled.scored_batch()
             except (ReadingRejectedError, ValueError) as error:
                 self.spill.leave(file, error)
-                continue
-            has_begun = True
-            yield file, spilled, batch
+            else:
+                yield file, spilled, batch
 
     def _write_back(
         self, file: SpillFile, spilled: SpilledBatch, batch: ScoredBatch, turn_away: TurnAway
@@ -216,8 +213,11 @@ class Outlet:
             if refused:
                 turn_away(spilled.events(), spilled.rejected(refused))
             self.spill.remove(file)
-        except Exception:
-            self.spill.put_off(file)
+        except Exception as error:
+            if isinstance(error, SinkUnavailableError) and error.is_begun:
+                self.spill.keep_turn(file)  # later the sink would not know how far it came
+            else:
+                self.spill.put_off(file)
             raise
         self._count("drained", len(batch) - len(refused))
         self._count("refused", len(refused))

@@ -86,14 +86,19 @@ class Spill:
             self._room.claim(path, len(data))
             self._container.put(path, data)
 
-    def waiting(self, sink: str) -> Iterator[tuple[SpillFile, SpilledBatch]]:
+    def waiting(
+        self, sink: str, is_over: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[SpillFile, SpilledBatch]]:
         """Read what waits for a sink, the oldest first, what was put off last.
 
-        Nothing is listed ahead of what is read: of a long listing the first comes at once.
+        Nothing is listed ahead of what is read: of a long listing the first comes at once. It is
+        read even if `is_over` by then, and no other after that.
         """
         prefix = f"{sink}/"
         listed = (entry.path for entry in self._container.list(prefix))
-        for path in self._turns.in_turn(prefix, listed):
+        for n_read, path in enumerate(self._turns.in_turn(prefix, listed)):
+            if n_read and is_over():
+                return
             found = self._read(path)
             if found is not None:
                 yield found
@@ -117,6 +122,10 @@ class Spill:
     def put_off(self, file: SpillFile) -> None:
         """Let the others have their turn before this one, from the next run on."""
         self._turns.put_off(file.path)
+
+    def keep_turn(self, file: SpillFile) -> None:
+        """Let this one have its turn as if it had never been put off."""
+        self._turns.end(file.path)
 
     def leave(self, file: SpillFile, error: Exception) -> None:
         """Leave a file that cannot be read to a person, who is told once; the others go first."""

@@ -48,7 +48,8 @@ class SpillRoom:
         self._lock = threading.Lock()
         self._is_known = self._is_listing = False
         self._n_bytes = 0
-        self._own_sizes: dict[str, int] = {}  # of what was put since the listing began
+        self._own_sizes: dict[str, int] = {}  # of what was put since the last listing began
+        self._under_way: list[dict[str, int]] = []  # of what was put since each that is made now
 
     def claim(self, path: str, n_bytes: int) -> None:
         """Take room for a file, or for the one that takes its place; raises `SpillFullError`."""
@@ -69,7 +70,8 @@ class SpillRoom:
             if self._n_bytes + added > self._max_bytes:
                 return False
             self._n_bytes += added
-            self._own_sizes[path] = n_bytes
+            for sizes in (self._own_sizes, *self._under_way):
+                sizes[path] = n_bytes
             return True
 
     def _count_own_place(self, path: str) -> None:
@@ -84,13 +86,19 @@ class SpillRoom:
 
     def _list(self) -> None:
         """Count anew what lies there."""
-        with self._pace.work():
+        meanwhile: dict[str, int] = {}
+        with self._lock:
+            self._under_way.append(meanwhile)
+        try:
+            with self._pace.work():
+                listed = sum(entry.size for entry in self._container.list())
+                with self._lock:  # what was put meanwhile may be listed too: too much is better
+                    self._n_bytes = listed + sum(meanwhile.values())
+                    self._own_sizes = meanwhile
+                    self._is_known = True
+        finally:  # one that failed changes nothing
             with self._lock:
-                self._own_sizes = {}
-            listed = sum(entry.size for entry in self._container.list())
-            with self._lock:  # what was put meanwhile may be listed too: too much is better
-                self._n_bytes = listed + sum(self._own_sizes.values())
-                self._is_known = True
+                self._under_way = [one for one in self._under_way if one is not meanwhile]
 
     def _begin_listing(self) -> None:
         with self._lock:

@@ -23,7 +23,7 @@ class SpillTurns:
             self._put_off[path] = None
 
     def end(self, path: str) -> None:
-        """Forget a file that is gone."""
+        """Forget that a file was put off."""
         with self._lock:
             self._put_off.pop(path, None)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from azure.cosmos import ContainerProxy
 
 from scoring.errors import SinkThrottledError, SinkUnavailableError
@@ -13,7 +14,7 @@ from scoring.sinks import cosmos_account
 from scoring.sinks.cosmos import CosmosSink
 from scoring.sinks.cosmos_silence import Silence
 from tests.cosmos_server import CosmosServer, FaultyProxy, documents, is_batch
-from tests.cosmos_sinks import Waits, faulty, many_sensors, settings
+from tests.cosmos_sinks import Waits, faulty, many_sensors, settings, sink_at
 from tests.http_double import Answer, Request
 from tests.scored_batches import scored_batch
 
@@ -244,3 +245,22 @@ def test_a_slow_request_costs_no_other_write_anything(
     assert n_written > 1
     assert len(slow) == 1
     assert waits.seconds == []
+
+
+def test_a_token_that_is_refused_slowly_is_no_silence(
+    cosmos: CosmosServer, container_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked the account: what health says to look at stays the identity."""
+    monkeypatch.setattr(cosmos_account, "_TIMEOUT_S", 0.1)
+
+    def refused(*_: object, **__: object) -> None:
+        time.sleep(0.2)
+        raise ClientAuthenticationError("no identity")
+
+    with sink_at(cosmos.url, container_name) as (sink, _):
+        sink.write([scored_batch(1)])
+        monkeypatch.setattr(ContainerProxy, "execute_item_batch", refused)
+        began = time.monotonic()
+        with pytest.raises(SinkUnavailableError, match="no token"):
+            sink.write([scored_batch(1, first=1)])
+        assert not sink._account.silence.was_found_after(began)

@@ -111,6 +111,11 @@ def test_a_server_that_falters_all_the_time_gets_a_large_batch_at_last() -> None
     assert (refused, n_writes, len(found.taken)) == ([], 4, 20)
 
 
+def unwanted(_: object) -> None:
+    """Fail where something is done for nothing."""
+    raise AssertionError("costs time")
+
+
 def given_up(found: Plant, batch: ScoredBatch, n: int = 5) -> None:
     """Write a batch to a server that takes so many requests of it."""
     found.respond = throttled(n)
@@ -175,6 +180,36 @@ def test_progress_is_remembered_for_a_quarter_of_an_hour(seconds: float, n_reque
         assert len(found.taken) == n_requests
 
 
+def test_what_is_remembered_no_longer_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may have finished the write; this one looks for it no more."""
+    with plant(takes) as found:
+        given_up(found, scored_batch(10_000), 1)
+        found.sleep(900)
+        monkeypatch.setattr(influxdb_progress, "_digest", unwanted)
+        monkeypatch.setattr(influxdb_progress, "_identities", unwanted)
+        assert found.sink.write([scored_batch(10, first=20_000)]) == []
+
+
+def test_a_write_that_saw_a_bucket_before_it_was_lost_keeps_nothing() -> None:
+    """Another write found that it is gone; then it was made anew, and has none of the lines."""
+    batch, answers = scored_batch(15_000), iter([Answer(), Answer(), Answer(429)])
+    with plant(takes) as found:
+
+        def respond(_: list[str]) -> Answer:
+            answer = next(answers, Answer(429))
+            if answer.status != 204:
+                found.sink._unfinished.clear()  # as where another write meets a 404
+            return answer
+
+        found.respond = respond
+        with pytest.raises(SinkThrottledError):
+            found.sink.write([batch])
+        found.respond = takes
+        found.taken.clear()
+        found.sink.write([batch])
+        assert len(found.taken) == 3
+
+
 def test_a_bucket_that_is_gone_has_nothing_stored() -> None:
     """Once it is made again, everything is written."""
     with plant(takes) as found:
@@ -201,7 +236,7 @@ def test_an_outage_costs_no_progress() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest goes first."""
-    monkeypatch.setattr(influxdb_progress, "_MOST_BYTES", 8 * 20_000)
+    monkeypatch.setattr(influxdb_progress, "_MOST_BYTES", 20_000 * influxdb_progress._BYTES_A_LINE)
     with plant(takes) as found:
         given_up(found, scored_batch(10_000), 1)
         given_up(found, scored_batch(10_000, first=10_000), 1)
@@ -214,10 +249,6 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_write_that_is_not_given_up_remembers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs no digest of its lines, nor of its identities."""
-
-    def unwanted(_: object) -> None:
-        raise AssertionError("costs time")
-
     monkeypatch.setattr(influxdb_progress, "_digest", unwanted)
     monkeypatch.setattr(influxdb_progress, "_identities", unwanted)
     with plant(takes) as found:

@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
-from scoring.errors import StorageUnavailableError
+from scoring.breaker import Breaker
+from scoring.errors import SinkThrottledError, StorageUnavailableError
 from scoring.event_batch import EventBatch
 from scoring.events import Rejected
+from scoring.outlets import Outlet
+from scoring.sinks import line_protocol
+from scoring.spill import Spill
+from scoring.storage import FolderStorage
+from tests.counted_influx import plant, throttled
 from tests.event_batches import body
 from tests.moved_time import Clock
 from tests.outlet_stores import BUSY, DOWN, Store, down, turned_away, work
@@ -50,7 +57,7 @@ def test_draining_ends_after_its_time_and_goes_on_later(
     out = down(store, clock, tmp_path, n_batches=3)
     store.fault = None
     ticks = iter(range(100))
-    assert out.drain(2, turned_away, clock=lambda: float(next(ticks))) == 3
+    assert out.drain(1, turned_away, clock=lambda: float(next(ticks))) == 3
     assert out.drain(10, turned_away) == 6
 
 
@@ -163,6 +170,59 @@ def test_a_batch_that_fails_slowly_takes_one_run_from_the_others(
         with suppress(TypeError):
             out.drain(20, turned_away, clock=lambda: 20.0 * store.tried.count(0))
     assert [batch.sequence_numbers[0] for batch in store.written] == [3, 6]
+
+
+def test_a_batch_that_was_written_in_part_goes_on_first(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """Its store remembers for a while how far it came: after all the others that is forgotten."""
+    out = down(store, clock, tmp_path, n_batches=3)
+    store.fault, store.poison = SinkThrottledError("store", "asks for patience", "wait"), [0]
+    out.drain(10, turned_away)
+    store.fault.is_begun = True
+    store.tried.clear()
+    out.drain(10, turned_away)
+    assert store.tried == [3, 6, 0]
+    out.drain(10, turned_away)
+    out.deliver(*work(first=9))
+    store.fault = None
+    assert out.drain(10, turned_away) == 3
+    assert store.tried[3:] == [0, 9, 0]
+
+
+def test_batches_that_take_several_writes_each_are_all_written_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each goes on run by run until it is done; in turns all would begin anew for ever."""
+    monkeypatch.setattr(line_protocol, "MOST_LINES", 5)
+    with plant(throttled(3)) as found:
+        container = FolderStorage(tmp_path).container("spill")
+        spill = Spill(container, 10, lambda: datetime.now(UTC))
+        out = Outlet(found.sink, Breaker(lambda: found.now), spill)
+        for first in range(0, 1_000, 40):  # 25 of eight requests each
+            events, scored = work(40, first)
+            spill.put("influxdb", events, scored)
+        n_runs = 0
+        while n_runs < 100 and list(container.list()):
+            out.drain(20, turned_away, clock=lambda: found.now)
+            found.sleep(60)
+            n_runs += 1
+    assert n_runs == 67  # 200 requests, three a run
+    assert found.n_lines == 1_000 + 5 * 3 * (n_runs - 1)  # each once, and those that were throttled
+
+
+def test_files_that_cannot_be_read_do_not_keep_a_run_from_its_end(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    """All of them may be like that, as after a change of the form: the host ends long runs."""
+    out = down(store, clock, tmp_path, n_batches=5)
+    container = FolderStorage(tmp_path).container("spill")
+    entries = list(container.list())
+    for entry in entries:
+        container.put(entry.path, b"another form")
+    ticks = iter(range(100))
+    assert out.drain(2, turned_away, clock=lambda: float(next(ticks))) == 0
+    assert next(ticks) == 3  # the end, and then before the second and the third
 
 
 def test_a_batch_whose_dead_letter_has_no_place_takes_one_run_from_the_others(

@@ -206,6 +206,24 @@ def test_a_listing_that_fails_costs_no_batch_and_is_made_again(listings: Listing
         assert listings.n == n_listings
 
 
+def test_a_batch_that_comes_again_while_listings_fail_takes_no_more_room(
+    listings: Listings,
+) -> None:
+    """What was put before the listing is known as before."""
+
+    def fails() -> None:
+        raise StorageUnavailableError("spill", "", "away")
+
+    room = listings.room()
+    room.claim("a/1", 6 * KB)
+    listings.during = fails
+    for _ in range(3):
+        listings.clock.now += timedelta(seconds=11)
+        room.claim("a/1", 6 * KB)
+        listings.begun.pop()()
+    room.claim("a/2", 3 * KB)
+
+
 def test_where_no_thread_can_begin_nothing_is_listed_now(listings: Listings) -> None:
     """The batch goes on, and the next one tries again."""
     tried: list[object] = []

@@ -99,13 +99,14 @@ class CosmosSink:
         """
         whole = groups(batches, self._sensor_id_keys, only_anomalies=self._only_anomalies)
         left = self._marks.unmarked(whole)
+        n_before = _n_items(left)
         refused: list[Refused] = []
         stalled, since = 0, self._clock()
         end_s = since + _LONGEST_WRITE_SECONDS
         while left:
             if self._clock() >= end_s:
                 self._marks.mark(_stored(whole, left, refused))
-                raise self._account.too_slow()
+                raise self._account.too_slow(is_begun=_n_items(left) < n_before)
             began_s = self._clock()
             outcomes = self._round(left, end_s)
             left = [group for one in outcomes for group in one.left]
@@ -117,8 +118,9 @@ class CosmosSink:
             if faulty:
                 try:
                     self._wait(faulty, stalled, self._clock() - since, began_s)
-                except SinkThrottledError:
+                except SinkThrottledError as error:
                     self._marks.mark(_stored(whole, left, refused))
+                    error.is_begun = _n_items(left) < n_before
                     raise
         self._marks.forget(whole)
         return refused
@@ -196,6 +198,10 @@ class CosmosSink:
         return [future.result() for future in futures]
 
 
+def _n_items(some: Sequence[Group]) -> int:
+    return sum(len(group.items) for group in some)
+
+
 def _stored(
     whole: Sequence[Group], left: Sequence[Group], refused: Sequence[Refused]
 ) -> Iterator[Item]:
@@ -227,7 +233,10 @@ def _send(
 
 def _ask(container: "ContainerProxy", group: Group, silence: Silence, now_s: float) -> Outcome:
     """Send one group, and read what comes."""
-    from azure.core.exceptions import AzureError  # noqa: PLC0415  # with the client
+    from azure.core.exceptions import (  # noqa: PLC0415  # with the client
+        AzureError,
+        ClientAuthenticationError,
+    )
 
     operations = [("upsert", (item.document,)) for item in group.items]
     came: list[Any] = []  # the answers, as they are before the client reads them
@@ -237,6 +246,8 @@ def _ask(container: "ContainerProxy", group: Group, silence: Silence, now_s: flo
         )
         return read_success(answers, group)
     except AzureError as error:
+        if not came and not isinstance(error, ClientAuthenticationError):  # no token to ask with
+            silence.unanswered(now_s)
         return read_error(error, group)
     except UNREADABLE as error:
         if not came:  # nothing came that could be at fault: a bug
@@ -245,5 +256,3 @@ def _ask(container: "ContainerProxy", group: Group, silence: Silence, now_s: flo
     finally:
         if came:
             silence.answered()
-        else:
-            silence.unanswered(now_s)

@@ -218,11 +218,13 @@ class CosmosAccount:
         found = "does not answer as a Cosmos DB account does"
         return SinkUnavailableError(SINK_NAME, found, remedy)
 
-    def too_slow(self) -> SinkUnavailableError:
-        """Say what to mend where the service took documents, but not all within one write."""
+    def too_slow(self, *, is_begun: bool) -> SinkUnavailableError:
+        """Say what to mend where the service did not take all documents within one write."""
         remedy = "what is left is written later; give the container of COSMOS_CONTAINER more"
         found = "took only a part of a batch in the time for one write"
-        return SinkUnavailableError(SINK_NAME, found, f"{remedy} throughput")
+        error = SinkUnavailableError(SINK_NAME, found, f"{remedy} throughput")
+        error.is_begun = is_begun
+        return error
 
     def ending(self) -> SinkUnavailableError:
         """Say that no request can be sent while the process ends."""

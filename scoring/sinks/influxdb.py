@@ -101,6 +101,7 @@ class InfluxSink:
         """
         text = reading_lines(batches)
         progress = self._unfinished.progress(text)
+        n_before = progress.n_steps
         end_s = self._clock() + _LONGEST_WRITE_SECONDS
         try:
             while progress.waiting:
@@ -110,6 +111,7 @@ class InfluxSink:
             raise
         except SinkUnavailableError as error:
             if isinstance(error, SinkThrottledError) or self._clock() >= end_s:
+                error.is_begun = progress.n_steps > n_before
                 self._unfinished.keep(batches, text, progress)
             raise
         self._unfinished.forget(batches)
@@ -124,7 +126,7 @@ class InfluxSink:
         except RefusedError as error:
             progress.split(text, error)
         else:
-            progress.waiting.pop()
+            progress.stored()
 
     def _write_lines(self, text: Sequence[str], end_s: float) -> None:
         """Write once, and again within bounds where that may help."""

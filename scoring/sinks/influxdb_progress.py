@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,10 @@ from scoring.sinks.line_protocol import spans
 # A batch that is held comes again within a minute, and the drain within one too; a point may be
 # deleted or sent again later.
 _KEPT_SECONDS = 900.0
-# Some millions of lines in hand, or 100,000 that were refused one by one.
+# Some 800,000 lines in hand, or 80,000 that were refused one by one.
 _MOST_BYTES = 40_000_000
-_BYTES_A_LINE = 8
+# An identity, and a place where the lines of a request do not follow each other.
+_BYTES_A_LINE = 48
 _BYTES_A_REFUSAL = 400
 # Of a whole text, some in ascending order: the lines of one request.
 Places = Sequence[int]
@@ -33,19 +34,31 @@ class Progress:
         What is still to be sent; the next request stands at the end.
     refused : list of tuple of int and str
         The lines that the server takes never, by their places, and what it said.
+    n_steps : int
+        Grows with each request that was stored, refused or parted.
+    generation : int
+        Of what is remembered; see `Unfinished.clear`.
     """
 
     waiting: list[Places]
     refused: list[tuple[int, str]] = field(default_factory=list)
+    n_steps: int = 0
+    generation: int = 0
 
     @classmethod
-    def none(cls, text: Sequence[str]) -> "Progress":
+    def none(cls, text: Sequence[str], generation: int = 0) -> "Progress":
         """Begin: the last of two lines with one identity stays, so they go in order."""
-        return cls([range(start, end) for start, end in reversed(spans(text))])
+        waiting: list[Places] = [range(start, end) for start, end in reversed(spans(text))]
+        return cls(waiting, generation=generation)
 
     def copy(self) -> "Progress":
         """Return one that changes for itself."""
-        return Progress(list(self.waiting), list(self.refused))
+        return replace(self, waiting=list(self.waiting), refused=list(self.refused))
+
+    def stored(self) -> None:
+        """Go on to the next request."""
+        self.waiting.pop()
+        self.n_steps += 1
 
     def split(self, text: Sequence[str], error: RefusedError) -> None:
         """Part the request that was refused, or give up its lines where that is proved.
@@ -56,6 +69,7 @@ class Progress:
         to be refused, whatever the server means by its words.
         """
         places = self.waiting.pop()
+        self.n_steps += 1
         lines = [text[place] for place in places]
         told = error.told(lines)
         if len(told) == len(lines):
@@ -113,28 +127,38 @@ class Unfinished:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[bytes, _Kept] = {}
+        self._generation = 0
 
     def progress(self, text: Sequence[str]) -> Progress:
         """Return how far a write of these lines came; costs nothing where none was given up."""
         if self._kept:
+            with self._lock:
+                self._drop_old()
+        if self._kept:
             digest = _digest(text)
             with self._lock:
-                kept = self._kept.get(digest)
-                if kept is not None and self._clock() < kept.until_s:
-                    return kept.progress.copy()
-        return Progress.none(text)
+                if digest in self._kept:
+                    return self._kept[digest].progress.copy()
+        return Progress.none(text, self._generation)
 
     def keep(self, batches: Sequence[ScoredBatch], text: Sequence[str], progress: Progress) -> None:
         """Remember how far a write came, which is over; beyond a bound the oldest is forgotten."""
         digest = _digest(text)
         kept = _Kept(progress, _identities(batches), self._clock() + _KEPT_SECONDS)
         with self._lock:
-            self._kept.pop(digest, None)  # it is the youngest now
-            self._kept[digest] = kept
+            self._kept.pop(digest, None)
+            if progress.generation == self._generation:
+                self._kept[digest] = kept  # the youngest stands last
+            self._drop_old()
             n_bytes = sum(one.n_bytes() for one in self._kept.values())
-            for old, one in list(self._kept.items()):
-                if n_bytes > _MOST_BYTES or self._clock() >= one.until_s:
-                    n_bytes -= self._kept.pop(old).n_bytes()
+            while n_bytes > _MOST_BYTES:
+                n_bytes -= self._kept.pop(next(iter(self._kept))).n_bytes()
+
+    def _drop_old(self) -> None:
+        now_s = self._clock()
+        for digest, one in list(self._kept.items()):
+            if now_s >= one.until_s:
+                del self._kept[digest]
 
     def forget(self, batches: Sequence[ScoredBatch]) -> None:
         """Let go of what holds a reading of batches that are stored now."""
@@ -149,8 +173,9 @@ class Unfinished:
             }
 
     def clear(self) -> None:
-        """Let go of all: what was stored may be gone."""
+        """Let go of all, and of writes under way: what was stored may be gone."""
         with self._lock:
+            self._generation += 1
             self._kept.clear()
 
 
