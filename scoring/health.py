@@ -16,23 +16,33 @@ from scoring.clocks import age_s
 from scoring.dead_letters import DeadLetterDepth, DeadLetters
 from scoring.errors import StorageUnavailableError
 from scoring.scored import Sink
-from scoring.shared_looks import Outcome, SharedLook, Work
+from scoring.shared_looks import Look, Outcome, SharedLook, Work
 from scoring.spill import Spill
 from scoring.spill_depth import SpillDepth
 from scoring.status import FRESH_FOR, ModelStatus, SeenRecord, StatusBoard, model_statuses
 
 _log = logging.getLogger(__name__)
-_NOTHING_WAITS = SpillDepth(0, 0, None)
+# Who asks waits no longer for a count where the one before it can be told.
+_COUNT_PATIENCE_S = 2.0
+# Counts are half an hour apart at the most; of one that was made hours ago nothing follows.
+_COUNT_TOLD_FOR_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a look into storage found, as far as it came."""
+    """What a look for the scorers' records found."""
 
     records: Sequence[SeenRecord] = ()
-    depth: SpillDepth = _NOTHING_WAITS
-    letters: DeadLetterDepth | None = None
     is_reachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How much was last found to lie in storage; None where that is not known yet."""
+
+    letters: DeadLetterDepth | None = None
+    depth: SpillDepth | None = None
+    at: float = float("-inf")  # when the spill was counted, monotonic
 
 
 class SystemHealth:
@@ -40,7 +50,8 @@ class SystemHealth:
 
     Guarantee: storage is looked into, and models are looked for, beside who asks, once for all who
     do, so that a silent storage holds up nobody longer than `SharedLook` says, and no batch
-    at all. What is not found by then counts as unreachable.
+    at all. Records that are not found by then count as unreachable. What waits is counted beside
+    that, for as long as it takes; meanwhile the count before it is told, for an hour at most.
 
     Parameters
     ----------
@@ -78,40 +89,54 @@ class SystemHealth:
         self._spill = spill
         self._dead_letters = dead_letters
         self._clock = clock
+        self._monotonic = monotonic
+        self._counted = _Counted()
         self._models_found = SharedLook(self._look_for_models, monotonic, background)
-        self._storage_found = SharedLook(self._look_into_storage, monotonic, background)
+        self._records_found = SharedLook(self._look_for_records, monotonic, background)
+        self._all_counted = SharedLook(self._count, monotonic, background)
 
     def document(self) -> dict[str, Any]:
         """Tell how each part is; names, states, counts and ages only."""
-        models, storage = self._models_found.begin(), self._storage_found.begin()
-        found = storage.found()
+        models, looked = self._models_found.begin(), self._records_found.begin()
+        found = looked.found()
+        counting = self._all_counted.begin() if found and found.is_reachable else None
         # where the one was silent, nobody waits for the other too
         is_looked = models.is_over() if found is None else models.found() is not None
-        found = found or _Found()
-        own, now = self._own_models(known=is_looked or found.is_reachable), self._clock()
+        is_loading = counting is not None and not models.is_over()
+        own = self._own_models(known=is_looked or counting is not None, is_loading=is_loading)
+        is_reachable = counting is not None and self._ended_well(counting, looked.patience_left_s())
+        records, now = found.records if found else (), self._clock()
         parts = {
             "settings": {"state": "ok"},
-            "storage": {"state": self._storage_state(found)},
-            **{f"model:{name}": _model_part(own[name], found.records, name, now) for name in own},
-            "scoring": _scoring_part(found.records, now),
-            **{f"sink:{sink.name}": _sink_part(sink.name, found.records) for sink in self._sinks},
-            "spill": _spill_part(found.depth, now),
-            "dead_letters": _dead_letters_part(found.letters, now),
+            "storage": {"state": self._storage_state(is_reachable=is_reachable)},
+            **{f"model:{name}": _model_part(own[name], records, name, now) for name in own},
+            "scoring": _scoring_part(records, now),
+            **{f"sink:{sink.name}": _sink_part(sink.name, records) for sink in self._sinks},
+            "spill": _spill_part(self._told_depth(), now),
+            "dead_letters": _dead_letters_part(self._counted.letters, now),
         }
         return health_document(parts)
 
-    def _own_models(self, *, known: bool) -> dict[str, ModelStatus]:
+    def _ended_well(self, counting: Look[bool], most_s: float) -> bool:
+        """Wait shortly for a count; tell whether it did not fail, for it may take long."""
+        patience_s = most_s if self._told_depth() is None else min(most_s, _COUNT_PATIENCE_S)
+        return counting.found(patience_s) is not False
+
+    def _told_depth(self) -> SpillDepth | None:
+        counted = self._counted
+        is_old = self._monotonic() - counted.at > _COUNT_TOLD_FOR_S
+        return None if is_old else counted.depth
+
+    def _own_models(self, *, known: bool, is_loading: bool) -> dict[str, ModelStatus]:
         """Describe this process's models; where nobody answered, all are out of reach."""
         found = model_statuses(self._cache.latest(), self._cache.now())
         own = {name: found.get(name, ModelStatus(state="unreachable")) for name in self._models}
-        if known:
-            return own
-        return {
-            name: msgspec.structs.replace(one, state="unreachable") for name, one in own.items()
-        }
+        if not known:
+            return {name: _in_state("unreachable", one) for name, one in own.items()}
+        return {name: _as_loading(one) for name, one in own.items()} if is_loading else own
 
-    def _storage_state(self, found: _Found) -> str:
-        if not found.is_reachable:
+    def _storage_state(self, *, is_reachable: bool) -> str:
+        if not is_reachable:
             return "unreachable"
         return "ok" if self._status.can_write() else "unwritable"
 
@@ -119,16 +144,24 @@ class SystemHealth:
         snapshot = self._cache.refresh(at_most_every=shared_looks.GOOD_FOR_S)
         return snapshot, all(one.state != "unreachable" for one in snapshot.states.values())
 
-    def _look_into_storage(self) -> Outcome[_Found]:
-        found = _Found()
+    def _look_for_records(self) -> Outcome[_Found]:
         try:
-            found = replace(found, records=self._status.fresh_records())
-            found = replace(found, depth=self._spill.depth())
-            found = replace(found, letters=self._dead_letters.summary(self._clock()))
+            return _Found(self._status.fresh_records(), is_reachable=True), True
         except StorageUnavailableError as error:
             _log.warning("%s", error)
-            return found, False
-        return replace(found, is_reachable=True), True
+            return _Found(), False
+
+    def _count(self) -> Outcome[bool]:
+        """Count what waits; of a spill of hundreds of thousands that takes minutes."""
+        try:
+            letters = self._dead_letters.summary(self._clock())
+            self._counted = replace(self._counted, letters=letters)
+            depth = self._spill.depth()
+            self._counted = replace(self._counted, depth=depth, at=self._monotonic())
+        except StorageUnavailableError as error:
+            _log.warning("%s", error)
+            return False, False
+        return True, True
 
 
 def health_document(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -139,6 +172,16 @@ def health_document(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     else:
         status = "ok" if states <= {"ok", "idle"} else "degraded"
     return {"status": status, "parts": parts}
+
+
+def _in_state(state: str, own: ModelStatus) -> ModelStatus:
+    return msgspec.structs.replace(own, state=state)
+
+
+def _as_loading(own: ModelStatus) -> ModelStatus:
+    """Say that a first version is being loaded, unless the current one is known to be bad."""
+    is_first = own.version is None and own.state != "refused"
+    return _in_state("loading", own) if is_first else own
 
 
 def _model_part(
@@ -213,8 +256,10 @@ def _sink_part(name: str, records: Sequence[SeenRecord]) -> dict[str, Any]:
     return part
 
 
-def _spill_part(depth: SpillDepth, now: datetime) -> dict[str, Any]:
+def _spill_part(depth: SpillDepth | None, now: datetime) -> dict[str, Any]:
     """Tell how much waits for stores that were down, and since when."""
+    if depth is None:
+        return {"state": "unknown"}
     part: dict[str, Any] = {
         "state": "degraded" if depth.n_files else "ok",
         "batches": depth.n_files,

@@ -72,10 +72,14 @@ class Look(Generic[T]):
         """Tell whether it has ended."""
         return self._found.done()
 
-    def found(self) -> T | None:
-        """Wait for the outcome, as long as is left; None where there is none then."""
+    def patience_left_s(self) -> float:
+        """Tell how long anyone waits for it still."""
+        return max(self._patient_until - self._clock(), 0.0)
+
+    def found(self, at_most_s: float = float("inf")) -> T | None:
+        """Wait for the outcome, as long as is left or so long; None where there is none then."""
         try:
-            return self._found.result(max(self._patient_until - self._clock(), 0.0))
+            return self._found.result(min(self.patience_left_s(), at_most_s))
         except (TimeoutError, CancelledError):
             return None
 

@@ -27,6 +27,8 @@ _SWEPT_AFTER = timedelta(days=1)
 FRESH_FOR = timedelta(minutes=2)
 # What is older is not even read; storage dates files by a clock of its own, in whole seconds.
 _NOT_READ_AFTER = 2 * FRESH_FOR
+# A storage that refuses tells after some 4 s; what takes longer than this may take for ever.
+_SLOW_FOR_S = 8.0
 
 
 # Without a zone it could be held against no other time.
@@ -118,12 +120,15 @@ class StatusBoard:
         self._container = container
         self._instance = instance
         self._clock = clock
+        self._monotonic = monotonic
         self._changes = _Changes(monotonic)
         self._writing = SideWork() if writing is None else writing
         self._lock = threading.Lock()
         self._written: datetime | None = None
         self._newest: StatusRecord | None = None
         self._stored: StatusRecord | None = None
+        self._has_failed = False
+        self._put_began: float | None = None  # monotonic; none is under way
 
     def batch_ended(
         self,
@@ -159,11 +164,15 @@ class StatusBoard:
     def _put(self, record: StatusRecord) -> None:
         # it may have waited for one before it, and readers take its time for this one's
         dated = msgspec.structs.replace(record, written_time=self._clock())
+        self._put_began = self._monotonic()
         try:
             self._container.put(f"{self._instance}.json", msgspec.json.encode(dated))
             self._stored = record
         except StorageUnavailableError as error:
             _log.warning("status record not written: %s", error)
+        finally:
+            self._has_failed = self._stored is not record
+            self._put_began = None
 
     def settle(self, seconds: float) -> bool:
         """Wait until no record is being written, or so long; tell whether that is so."""
@@ -186,8 +195,15 @@ class StatusBoard:
         return tuple(found.values())
 
     def can_write(self) -> bool:
-        """Tell whether this process's record could be written, as far as it tried lately."""
-        return self._fresh_unwritten(self._clock()) is None
+        """Tell whether this process's record could be written, as far as it tried lately.
+
+        One that is merely slow could be, until it is under way for more than 8 s.
+        """
+        if self._fresh_unwritten(self._clock()) is None:
+            return True
+        began = self._put_began
+        is_slow = began is not None and self._monotonic() - began > _SLOW_FOR_S
+        return not (self._has_failed or is_slow)
 
     def _fresh_unwritten(self, now: datetime) -> StatusRecord | None:
         own = self._newest

@@ -1,5 +1,6 @@
 """The whole app on a store of its own, as it would be built from settings."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ class Deployment:
         with closing(sqlite3.connect(self.data_dir / SCORES_FILE)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute("SELECT * FROM scores")]
+
+
+def health(deployment: Deployment) -> tuple[int, str, dict[str, Any]]:
+    """Ask for health: its HTTP status, the overall one, the parts."""
+    response = deployment.app.http.health()
+    found = json.loads(response.body())
+    return response.status, found["status"], found["parts"]
 
 
 def outlets(deployment: Deployment, *sinks: Sink) -> tuple[Outlet, ...]:

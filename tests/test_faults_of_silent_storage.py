@@ -78,7 +78,8 @@ def test_a_silent_blob_storage_stalls_no_batch_that_needs_nothing_of_it(
             fate = plant.deliver(batch(first, bad=None), settles=False)
             assert fate.at(influx).written == N_GOOD
             assert fate.seconds < STATUS_S + SLOW_S
-        assert not plant.deployment.app.delivery.status.can_write()
+        status = plant.deployment.app.delivery.status
+        wait_until(lambda: not status.can_write(), "the record to be more than slow")
         proxy.restore()
         assert plant.deployment.app.delivery.status.settle(60)
         _, parts = plant.health()

@@ -1,13 +1,9 @@
 """Tests of the scoring.health: how each part of the system is told."""
 
-import json
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import msgspec
@@ -19,9 +15,7 @@ from scoring.ledger import BatchCounts, Ledger
 from scoring.registry import CURRENT
 from scoring.status import ModelStatus, StatusBoard
 from scoring.storage import FolderStorage
-from scoring.storage.folder import FolderContainer
-from tests.at_once import at_once
-from tests.deployments import Deployment, deployed
+from tests.deployments import Deployment, deployed, health
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, publish_broken, small_model
 
@@ -43,13 +37,6 @@ def ready(empty: Deployment) -> Deployment:
     publish(empty.models, small_model())
     publish(empty.models, small_model("kiln", seed=1))
     return empty
-
-
-def health(deployment: Deployment) -> tuple[int, str, dict[str, Any]]:
-    """Ask for health."""
-    response = deployment.app.http.health()
-    found = json.loads(response.body())
-    return response.status, found["status"], found["parts"]
 
 
 def test_health_is_ok_with_models_before_the_first_batch(ready: Deployment) -> None:
@@ -212,59 +199,3 @@ def test_what_waits_and_what_was_rejected_is_told(ready: Deployment) -> None:
     assert parts["spill"]["oldest_age_s"] >= -5  # another clock may date files
     assert (parts["dead_letters"]["state"], parts["dead_letters"]["files"]) == ("ok", 1)
     assert (parts["sink:sqlite"]["breaker"], parts["sink:sqlite"]["spilled"]) == ("open", 1)
-
-
-def test_a_model_that_loads_for_long_does_not_seem_out_of_reach(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Storage answers; the models are told as they are, and whoever asks does not wait."""
-    health(ready)
-    monkeypatch.setattr(shared_looks, "PATIENCE_S", 1.0)
-    with ready.app.delivery.cache._refreshing:
-        status, overall, parts = health(ready)
-    assert (status, overall, parts["model:default"]["state"]) == (200, "ok", "ok")
-
-
-def test_a_first_model_that_loads_for_long_is_told_to_be_out_of_reach(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is none to score with yet, so the system is unavailable."""
-    monkeypatch.setattr(shared_looks, "PATIENCE_S", 1.0)
-    with ready.app.delivery.cache._refreshing:
-        status, _, parts = health(ready)
-    assert status == 503
-    assert {parts[f"model:{name}"]["found"] for name in ("default", "kiln")} == {"unreachable"}
-
-
-def test_health_asks_storage_once_for_all_who_ask_at_once(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where it fails slowly: nobody waits for the failure of another, nor repeats it."""
-    for name in ("GOOD_FOR_S", "FAILED_FOR_S"):
-        monkeypatch.setattr(shared_looks, name, 3_600.0)
-    listed = []
-
-    def away(container: FolderContainer, *_: object) -> None:
-        listed.append(container.name)
-        time.sleep(0.2)
-        raise StorageUnavailableError(container.name, "x", "away")
-
-    monkeypatch.setattr(FolderContainer, "list", away)
-    at_once([lambda: health(ready)] * 8)
-    assert listed == ["status"]
-
-
-def test_nobody_waits_for_models_while_storage_is_known_to_be_silent(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One silent call spares the others, whose patience would only begin."""
-    released = threading.Event()
-    monkeypatch.setattr(FolderContainer, "list", lambda *_: iter([released.wait(60)][:0]))
-    monkeypatch.setattr(shared_looks, "PATIENCE_S", 0.2)
-    assert health(ready)[2]["storage"]["state"] == "unreachable"
-    monkeypatch.setattr(shared_looks, "PATIENCE_S", 60.0)
-    with ready.app.delivery.cache._refreshing:
-        began = time.monotonic()
-        assert health(ready)[2]["model:default"]["state"] == "unreachable"
-        assert time.monotonic() - began < SLOW_S
-    released.set()

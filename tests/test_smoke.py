@@ -205,6 +205,25 @@ def test_an_app_without_a_model_is_told_with_the_remedy(run_at: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("name", "part", "words"),
+    [
+        ("model:default", {"state": "unavailable", "found": "loading"}, "loading its first model"),
+        ("spill", {"state": "unknown"}, "counting what waits"),
+    ],
+    ids=["loading", "unknown"],
+)
+def test_what_passes_by_itself_is_told_to_run_it_again(
+    run_at: Run, name: str, part: dict[str, str], words: str
+) -> None:
+    """Nothing is to be mended then."""
+    health = {"status": "unavailable", "parts": {name: part}}
+    with answering(Answer(503, body=json.dumps(health).encode())).running() as app:
+        found = run_at(app.url, {})
+    assert words in found.advice(f"health: {name}")
+    assert "run this again" in found.advice(f"health: {name}")
+
+
+@pytest.mark.parametrize(
     ("status", "words"), [(401, "the key is none"), (403, "network"), (404, "deployed")]
 )
 def test_an_app_that_denies_is_told_with_what_to_do(run_at: Run, status: int, words: str) -> None:

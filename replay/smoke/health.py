@@ -18,6 +18,11 @@ _REMEDIES = {
     " meanwhile waits in the spill",
     "spill": "a store was or is down; drain_spill writes back what waits",
 }
+# What passes by itself, by the state of a part or what it found.
+_PASSING = {
+    "loading": "the app is still loading its first model: run this again in a minute",
+    "unknown": "the app is still counting what waits, which is much: run this again in 5 minutes",
+}
 _NO_HEALTH = (
     "the answer is not this app's: is URL its address without /api, was the app deployed, and does"
     " it start (`az functionapp log deployment show`, the roles on its storage account)?"
@@ -39,7 +44,9 @@ def health_checks(answer: AppAnswer) -> list[Check]:
 def _part(name: str, part: Mapping[str, Any]) -> Check:
     problems = part.get("problems")
     details = "; ".join(problems) if problems else _details(part)
-    remedy = _REMEDIES.get(name.split(":", maxsplit=1)[0], "see the app's log")
+    remedy = _PASSING.get(part.get("found", part["state"])) or _REMEDIES.get(
+        name.split(":", maxsplit=1)[0], "see the app's log"
+    )
     advice = f"{remedy} ({details})" if details else remedy
     return Check(f"health: {name}", "ok", str(part["state"]), "WRONG", advice)
 
