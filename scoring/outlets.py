@@ -155,8 +155,7 @@ class Outlet:
     ) -> int:
         """Write back what waits, the oldest first, for a bounded time; return how many readings.
 
-        One batch is begun however long listing took. One that fails has its next turn last, and
-        one that was written in part has it first.
+        One is begun however long listing took. What fails goes last next time, or first if in part.
 
         Parameters
         ----------
@@ -170,7 +169,7 @@ class Outlet:
         StorageUnavailableError
             What is left waits.
         Exception
-            What else kept a batch from its place, when the others had their turn.
+            What kept a batch from its place, when the others had their turn.
         """
         end = clock() + seconds
         drained = failures = 0
