@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from local.azurite import Ports, connection_string, running_azurite
@@ -14,7 +14,10 @@ class Blob:
     """An Azurite that is stopped and started on the same ports and data."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = Ports(free_port(), free_port(), free_port())
+        ports = {free_port()}
+        while len(ports) < len(fields(Ports)):
+            ports.add(free_port())
+        self.ports = Ports(*ports)
         self._folder = folder
         self._running = ExitStack()
 

@@ -1,8 +1,9 @@
 """Stores on loopback that keep one result an identity, and fail as they are told."""
 
+import random
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from socket import create_server
 from typing import Protocol
 from uuid import uuid4
@@ -25,9 +26,14 @@ BUSY_S = 3
 
 
 def free_port() -> int:
-    """Find a port on which nobody listens."""
-    with create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """Find a port on which nobody listens.
+
+    Below those that outgoing connections take by themselves: a server that is stopped comes back.
+    """
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with suppress(OSError), create_server(("127.0.0.1", port)):
+            return port
 
 
 class FaultyStore(Protocol):
