@@ -1,9 +1,7 @@
 """Tests of the scoring.health: how each part of the system is told."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from unittest.mock import Mock
 
 import msgspec
@@ -19,29 +17,14 @@ from tests.deployments import Deployment, deployed, health
 from tests.event_batches import body, event_batch
 from tests.small_models import publish, publish_broken, small_model
 
+pytest_plugins = ["tests.health_fixtures"]
 # Beyond what is waited for on purpose; a machine that is busy with other tests is slow.
 SLOW_S = 10.0
 
 
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    """Build an app of two models, of which none is published; health looks each time."""
-    monkeypatch.setattr(shared_looks, "GOOD_FOR_S", 0.0)
-    with deployed(tmp_path, MODEL_ROUTES="kiln-*=kiln,*=default") as deployment:
-        yield deployment
-
-
-@pytest.fixture
-def ready(empty: Deployment) -> Deployment:
-    """Publish both models."""
-    publish(empty.models, small_model())
-    publish(empty.models, small_model("kiln", seed=1))
-    return empty
-
-
-def test_health_is_ok_with_models_before_the_first_batch(ready: Deployment) -> None:
+def test_health_is_ok_with_models_before_the_first_batch(with_models: Deployment) -> None:
     """An idle system is a healthy one."""
-    status, overall, parts = health(ready)
+    status, overall, parts = health(with_models)
     assert (status, overall) == (200, "ok")
     assert parts["scoring"] == {"state": "idle", "processes": 0}
     assert parts["model:default"]["version"] == small_model().manifest.version
@@ -57,10 +40,10 @@ def test_health_is_ok_with_models_before_the_first_batch(ready: Deployment) -> N
     }
 
 
-def test_health_is_unavailable_while_a_model_is_missing(empty: Deployment) -> None:
+def test_health_is_unavailable_while_a_model_is_missing(without_models: Deployment) -> None:
     """503; the part says which one."""
-    publish(empty.models, small_model())
-    status, overall, parts = health(empty)
+    publish(without_models.models, small_model())
+    status, overall, parts = health(without_models)
     assert (status, overall) == (503, "unavailable")
     assert parts["model:default"]["state"] == "ok"
     assert (parts["model:kiln"]["state"], parts["model:kiln"]["found"]) == (
@@ -69,10 +52,10 @@ def test_health_is_unavailable_while_a_model_is_missing(empty: Deployment) -> No
     )
 
 
-def test_health_tells_what_the_scorers_did(ready: Deployment) -> None:
+def test_health_tells_what_the_scorers_did(with_models: Deployment) -> None:
     """From their records: counts, reasons, versions in use. Dead letters alone are ok."""
-    ready.app.delivery.deliver(event_batch([body(1), b"x"], hub=ready.hub))
-    status, overall, parts = health(ready)
+    with_models.app.delivery.deliver(event_batch([body(1), b"x"], hub=with_models.hub))
+    status, overall, parts = health(with_models)
     assert (status, overall) == (200, "ok")
     scoring = parts["scoring"]
     assert (scoring["processes"], scoring["rejected"]) == (1, {"invalid_json": 1})
@@ -86,114 +69,116 @@ def other_process(deployment: Deployment, name: str) -> StatusBoard:
     return StatusBoard(container, name, lambda: datetime.now(UTC))
 
 
-def test_health_joins_the_records_of_all_processes(ready: Deployment) -> None:
+def test_health_joins_the_records_of_all_processes(with_models: Deployment) -> None:
     """Counts are added up, and every version in use is named."""
     for name, version in (("a", "v1"), ("b", "v2")):
         ledger = Ledger()
         ledger.add(BatchCounts(3, 2, rejected={"not_utf8": 1}, lag_ms=[4.0]))
         models = {"default": ModelStatus(state="ready", version=version)}
-        other_process(ready, name).batch_ended(ledger, models, {"sqlite": "ok"})
-    _, _, parts = health(ready)
+        other_process(with_models, name).batch_ended(ledger, models, {"sqlite": "ok"})
+    _, _, parts = health(with_models)
     assert parts["scoring"]["processes"] == 2
     assert parts["scoring"]["counts"]["received"] == 6
     assert parts["scoring"]["rejected"] == {"not_utf8": 2}
     assert parts["model:default"]["scorers_use"] == ["v1", "v2"]
 
 
-def test_a_sink_that_fails_anywhere_degrades_health(ready: Deployment) -> None:
+def test_a_sink_that_fails_anywhere_degrades_health(with_models: Deployment) -> None:
     """200: scoring goes on where it can."""
-    other_process(ready, "a").batch_ended(Ledger(), {}, {"sqlite": "failing"})
-    status, overall, parts = health(ready)
+    other_process(with_models, "a").batch_ended(Ledger(), {}, {"sqlite": "failing"})
+    status, overall, parts = health(with_models)
     assert (status, overall, parts["sink:sqlite"]["state"]) == (200, "degraded", "degraded")
 
 
-def test_a_reading_that_is_unaccounted_for_degrades_health(ready: Deployment) -> None:
+def test_a_reading_that_is_unaccounted_for_degrades_health(with_models: Deployment) -> None:
     """It must not be; so it must show."""
     ledger = Ledger()
     ledger.add(BatchCounts(received=2, scored=1))
-    other_process(ready, "a").batch_ended(ledger, {}, {})
-    _, overall, parts = health(ready)
+    other_process(with_models, "a").batch_ended(ledger, {}, {})
+    _, overall, parts = health(with_models)
     assert (overall, parts["scoring"]["counts"]["unaccounted"]) == ("degraded", 1)
 
 
-def test_a_refused_version_reads_refused_while_the_old_one_goes_on(ready: Deployment) -> None:
+def test_a_refused_version_reads_refused_while_the_old_one_goes_on(with_models: Deployment) -> None:
     """Health looks before it answers, and names both."""
-    health(ready)
-    broken = publish_broken(ready.models)
-    status, overall, parts = health(ready)
+    health(with_models)
+    broken = publish_broken(with_models.models)
+    status, overall, parts = health(with_models)
     part = parts["model:default"]
     assert (status, overall) == (200, "degraded")
     assert (part["state"], part["refused_version"]) == ("refused", broken)
     assert part["version"] == small_model().manifest.version
 
 
-def test_a_version_that_another_process_refused_shows_too(ready: Deployment) -> None:
+def test_a_version_that_another_process_refused_shows_too(with_models: Deployment) -> None:
     """It may lack what that process needs."""
     refused = ModelStatus(state="refused", version="v1", refused_version="v2")
-    other_process(ready, "a").batch_ended(Ledger(), {"default": refused}, {})
-    _, _, parts = health(ready)
+    other_process(with_models, "a").batch_ended(Ledger(), {"default": refused}, {})
+    _, _, parts = health(with_models)
     assert parts["model:default"]["state"] == "refused"
     assert parts["model:default"]["refused_version"] == "v2"
 
 
 def test_storage_that_is_away_degrades_health_while_there_are_models(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+    with_models: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They go on scoring; without any the system is unavailable."""
-    ready.app.delivery.cache.refresh()
+    with_models.app.delivery.cache.refresh()
 
     def away(*_: object, **__: object) -> None:
         raise StorageUnavailableError("models", "x", "secret-host")
 
     for method in ("get", "list"):
         monkeypatch.setattr(f"scoring.storage.folder.FolderContainer.{method}", away)
-    status, overall, parts = health(ready)
+    status, overall, parts = health(with_models)
     assert (status, overall, parts["storage"]["state"]) == (200, "degraded", "unreachable")
-    with deployed(ready.data_dir) as fresh:
+    with deployed(with_models.data_dir) as fresh:
         assert health(fresh)[:2] == (503, "unavailable")
 
 
-def test_health_says_how_to_get_decisions_from_a_model_without_threshold(ready: Deployment) -> None:
+def test_health_says_how_to_get_decisions_from_a_model_without_threshold(
+    with_models: Deployment,
+) -> None:
     """`is_anomaly` is null then, and the part says what to set."""
     artifact = small_model("default", model="k_means")
     manifest = msgspec.structs.replace(artifact.manifest, threshold=None)
-    publish(ready.models, replace(artifact, manifest=manifest))
-    _, _, parts = health(ready)
+    publish(with_models.models, replace(artifact, manifest=manifest))
+    _, _, parts = health(with_models)
     assert "set a threshold" in parts["model:default"]["is_anomaly"]
 
 
-def test_health_holds_no_address_and_no_error_text(ready: Deployment) -> None:
+def test_health_holds_no_address_and_no_error_text(with_models: Deployment) -> None:
     """Anyone may ask for it."""
-    health(ready)
-    publish_broken(ready.models)
-    ready.models.put(f"kiln/{CURRENT}", b"no JSON: secret")
-    ready.app.delivery.deliver(event_batch([body(1), b"secret"], hub="secret-hub"))
-    text = ready.app.http.health().body().decode()
-    assert str(ready.data_dir) not in text
+    health(with_models)
+    publish_broken(with_models.models)
+    with_models.models.put(f"kiln/{CURRENT}", b"no JSON: secret")
+    with_models.app.delivery.deliver(event_batch([body(1), b"secret"], hub="secret-hub"))
+    text = with_models.app.http.health().body().decode()
+    assert str(with_models.data_dir) not in text
     assert "secret" not in text
     assert "SHA-256" not in text
     assert "Error" not in text
 
 
 def test_health_asks_storage_at_most_once_a_second(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+    with_models: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anyone may ask for it, as often as they like."""
     monkeypatch.setattr(shared_looks, "GOOD_FOR_S", 3_600.0)
-    health(ready)
-    publish_broken(ready.models)
-    _, overall, _ = health(ready)
+    health(with_models)
+    publish_broken(with_models.models)
+    _, overall, _ = health(with_models)
     assert overall == "ok"
 
 
-def test_what_waits_and_what_was_rejected_is_told(ready: Deployment) -> None:
+def test_what_waits_and_what_was_rejected_is_told(with_models: Deployment) -> None:
     """A spill degrades health and names its age; dead letters alone do not."""
-    sink = ready.app.http.sinks[0]
+    sink = with_models.app.http.sinks[0]
     down = SinkUnavailableError("sqlite", "down", "start it")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(sink), "write", Mock(side_effect=down))
-        ready.app.delivery.deliver(event_batch([body(0), b"not JSON"], hub=ready.hub))
-    _, overall, parts = health(ready)
+        with_models.app.delivery.deliver(event_batch([body(0), b"not JSON"], hub=with_models.hub))
+    _, overall, parts = health(with_models)
     assert overall == "degraded"
     assert (parts["spill"]["state"], parts["spill"]["batches"]) == ("degraded", 1)
     assert parts["spill"]["oldest_age_s"] >= -5  # another clock may date files
